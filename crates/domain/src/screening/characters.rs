@@ -11,11 +11,9 @@ pub(super) fn forbidden(c: char) -> Option<Kind> {
         '\t' | '\n' => None,
         // Line and paragraph separators and interlinear annotations act as controls: they break lines
         // and hide text in logs and displays.
-        '\u{0}'..='\u{1F}'
-        | '\u{7F}'..='\u{9F}'
-        | '\u{2028}'
-        | '\u{2029}'
-        | '\u{FFF9}'..='\u{FFFB}' => Some(Kind::Control),
+        '\u{0}'..='\u{1F}' | '\u{7F}'..='\u{9F}' | '\u{2028}' | '\u{2029}' | '\u{FFF9}'..='\u{FFFB}' => {
+            Some(Kind::Control)
+        }
         // 206A–206F are the deprecated format characters that switch mirroring and shaping.
         '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{206F}' => {
             Some(Kind::Bidi)

@@ -36,11 +36,7 @@ pub fn is_card_number(digits: &str) -> bool {
     let Some(d) = values(digits, digits.len(), false) else {
         return false;
     };
-    let prefix = |places: usize| {
-        d.iter()
-            .take(places)
-            .fold(0, |sum, &value| sum * 10 + value)
-    };
+    let prefix = |places: usize| d.iter().take(places).fold(0, |sum, &value| sum * 10 + value);
     let issued = match d.len() {
         13 => prefix(1) == 4,
         14 => matches!(prefix(2), 30 | 36 | 38 | 39),

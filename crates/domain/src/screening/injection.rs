@@ -151,9 +151,9 @@ fn angle_tag(text: &[Folded], start: usize) -> Option<(usize, &'static str)> {
 }
 
 fn pair(text: &[Folded], start: usize) -> Option<(usize, &'static str)> {
-    let (after, close, note) = PAIRS.into_iter().find_map(|(open, close, note)| {
-        word(text, start, open).map(|after| (after, close, note))
-    })?;
+    let (after, close, note) = PAIRS
+        .into_iter()
+        .find_map(|(open, close, note)| word(text, start, open).map(|after| (after, close, note)))?;
     let end = closing(text, after, close, PAIR_SPAN);
     if close == "]]" && end.is_some_and(|end| is_own_marker(&text[start + 1..end - 1])) {
         return None;
@@ -170,14 +170,11 @@ fn is_own_marker(text: &[Folded]) -> bool {
 /// `__name__` of dynamic-prompt extensions, which reads a file of that name.
 fn wildcard(text: &[Folded], start: usize) -> Option<(usize, &'static str)> {
     let name = word(text, start, "__")?;
-    let end = (name..text.len().min(name + NAME_SPAN))
-        .find(|&index| word(text, index, "__").is_some())?;
+    let end = (name..text.len().min(name + NAME_SPAN)).find(|&index| word(text, index, "__").is_some())?;
     let named = text[name..end]
         .iter()
         .all(|folded| folded.c.is_alphanumeric() || "_-/*. ".contains(folded.c))
-        && text[name..end]
-            .iter()
-            .any(|folded| folded.c.is_alphanumeric());
+        && text[name..end].iter().any(|folded| folded.c.is_alphanumeric());
     named.then_some((end + 2, "wildcard that reads a file"))
 }
 

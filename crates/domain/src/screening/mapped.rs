@@ -38,26 +38,12 @@ impl Mapped {
         for (from, c) in typed.char_indices() {
             let to = from + c.len_utf8();
             if zero_width(c) {
-                note_change(
-                    findings,
-                    Kind::ZeroWidth,
-                    Taken::Removed,
-                    from,
-                    to,
-                    "invisible",
-                );
+                note_change(findings, Kind::ZeroWidth, Taken::Removed, from, to, "invisible");
                 continue;
             }
             if c == '\r' && typed[to..].starts_with('\n') {
                 let note = "CR LF line end written as LF";
-                note_change(
-                    findings,
-                    Kind::Normalised,
-                    Taken::Normalised,
-                    from,
-                    to,
-                    note,
-                );
+                note_change(findings, Kind::Normalised, Taken::Normalised, from, to, note);
                 continue;
             }
             if begins_run(c) && !run.is_empty() {
@@ -76,26 +62,12 @@ impl Mapped {
         mapped
     }
 
-    fn push_run(
-        &mut self,
-        typed: &str,
-        run: &str,
-        from: usize,
-        to: usize,
-        findings: &mut Vec<Finding>,
-    ) {
+    fn push_run(&mut self, typed: &str, run: &str, from: usize, to: usize, findings: &mut Vec<Finding>) {
         let start = self.text.len();
         self.text.extend(run.nfc());
         if self.text[start..] != *run {
             let note = "written in Unicode normalisation form C";
-            note_change(
-                findings,
-                Kind::Normalised,
-                Taken::Normalised,
-                from,
-                to,
-                note,
-            );
+            note_change(findings, Kind::Normalised, Taken::Normalised, from, to, note);
         }
         let verbatim = self.text[start..] == typed[from..to];
         self.push_piece(Piece {
@@ -204,19 +176,11 @@ impl Mapped {
 
 fn begins_run(c: char) -> bool {
     c.is_ascii()
-        || (canonical_combining_class(c) == 0
-            && is_nfc_quick(std::iter::once(c)) == IsNormalized::Yes)
+        || (canonical_combining_class(c) == 0 && is_nfc_quick(std::iter::once(c)) == IsNormalized::Yes)
 }
 
 /// Adds a finding, or lengthens the last one of its kind when the new one follows directly.
-fn note_change(
-    findings: &mut Vec<Finding>,
-    kind: Kind,
-    action: Taken,
-    start: usize,
-    end: usize,
-    note: &str,
-) {
+fn note_change(findings: &mut Vec<Finding>, kind: Kind, action: Taken, start: usize, end: usize, note: &str) {
     let last = findings.iter_mut().rev().find(|last| last.kind == kind);
     match last {
         Some(last) if last.end == start && last.note == note => last.end = end,

@@ -135,17 +135,7 @@ impl Policy {
 
 /// What was found. The serialised names and [`Kind::code`] are stable: catalogues and scripts rely on them.
 #[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    utoipa::ToSchema,
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -452,10 +442,7 @@ pub fn screen(text: &str, limits: &Limits, policy: &Policy) -> Result<Screened, 
     }
 
     findings.sort_by_key(|finding| (finding.start, finding.end, finding.kind));
-    if findings
-        .iter()
-        .any(|finding| finding.action == Taken::Refused)
-    {
+    if findings.iter().any(|finding| finding.action == Taken::Refused) {
         return Err(Refused { findings });
     }
     Ok(Screened {

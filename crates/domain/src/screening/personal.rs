@@ -9,15 +9,13 @@ use super::{Kind, Match, is_card_number, is_cnpj, is_cpf};
 
 /// Area codes in use (Anatel, Plano Geral de Códigos Nacionais).
 const AREA_CODES: [u32; 67] = [
-    11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 24, 27, 28, 31, 32, 33, 34, 35, 37, 38, 41, 42, 43,
-    44, 45, 46, 47, 48, 49, 51, 53, 54, 55, 61, 62, 63, 64, 65, 66, 67, 68, 69, 71, 73, 74, 75, 77,
-    79, 81, 82, 83, 84, 85, 86, 87, 88, 89, 91, 92, 93, 94, 95, 96, 97, 98, 99,
+    11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 24, 27, 28, 31, 32, 33, 34, 35, 37, 38, 41, 42, 43, 44, 45,
+    46, 47, 48, 49, 51, 53, 54, 55, 61, 62, 63, 64, 65, 66, 67, 68, 69, 71, 73, 74, 75, 77, 79, 81, 82, 83,
+    84, 85, 86, 87, 88, 89, 91, 92, 93, 94, 95, 96, 97, 98, 99,
 ];
 
 /// Endings after `@` that are file names (`photo@2x.png`), not mail domains.
-const FILE_ENDINGS: [&str; 9] = [
-    "png", "jpg", "jpeg", "webp", "gif", "svg", "mp4", "webm", "pdf",
-];
+const FILE_ENDINGS: [&str; 9] = ["png", "jpg", "jpeg", "webp", "gif", "svg", "mp4", "webm", "pdf"];
 
 /// Digits an international number has, country code included, for it to be taken as one (E.164 allows 15).
 const INTERNATIONAL_DIGITS: std::ops::RangeInclusive<usize> = 10..=15;
@@ -38,11 +36,7 @@ pub(super) fn find(text: &[Folded]) -> Vec<Match> {
         (Kind::Card, card, "card number with a valid check digit"),
         (Kind::Cpf, cpf, "CPF with valid check digits"),
         (Kind::Phone, brazilian_phone, "Brazilian telephone number"),
-        (
-            Kind::Phone,
-            international_phone,
-            "international telephone number",
-        ),
+        (Kind::Phone, international_phone, "international telephone number"),
         (Kind::Cep, cep, "CEP"),
     ];
     let mut taken = vec![false; text.len()];
@@ -141,18 +135,11 @@ fn cnpj(text: &[Folded], start: usize) -> Option<(usize, usize)> {
 }
 
 fn card(text: &[Folded], start: usize) -> Option<(usize, usize)> {
-    const LAYOUTS: [&[usize]; 5] = [
-        &[4, 4, 4, 4, 3],
-        &[4, 4, 4, 4],
-        &[4, 6, 5],
-        &[4, 6, 4],
-        &[13],
-    ];
+    const LAYOUTS: [&[usize]; 5] = [&[4, 4, 4, 4, 3], &[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[13]];
     LAYOUTS.iter().find_map(|sizes| {
         let (end, digits, separated) = groups(text, start, sizes, is_digit, " -")?;
         let whole = separated == 0 || separated == sizes.len() - 1;
-        (whole && is_card_number(&digits) && !digits_touch(text, start, end))
-            .then_some((start, end))
+        (whole && is_card_number(&digits) && !digits_touch(text, start, end)).then_some((start, end))
     })
 }
 
@@ -171,8 +158,7 @@ fn pix_key(text: &[Folded], start: usize) -> Option<(usize, usize)> {
     let bytes = characters.as_bytes();
     let version_4 = bytes.get(12) == Some(&b'4')
         && matches!(bytes.get(16), Some(b'8' | b'9' | b'a' | b'b' | b'A' | b'B'));
-    (separated == 4 && version_4 && !letters_or_digits_touch(text, start, end))
-        .then_some((start, end))
+    (separated == 4 && version_4 && !letters_or_digits_touch(text, start, end)).then_some((start, end))
 }
 
 /// An address around the `@` at `position`: local part, a domain with a dot, a last label of letters.
@@ -196,10 +182,7 @@ fn email(text: &[Folded], position: usize) -> Option<(usize, usize)> {
     while end > position + 1 && !at(text, end - 1).is_alphanumeric() {
         end -= 1;
     }
-    let host: String = text[position + 1..end]
-        .iter()
-        .map(|folded| folded.c)
-        .collect();
+    let host: String = text[position + 1..end].iter().map(|folded| folded.c).collect();
     let (name, last) = host.rsplit_once('.')?;
     let mailable = name.starts_with(char::is_alphanumeric)
         && last.chars().count() >= 2
@@ -248,10 +231,7 @@ fn with_area_code(text: &[Folded], start: usize, country: bool) -> Option<usize>
     index += usize::from(open);
     index += usize::from(at(text, index) == '0');
     let (after_area, area, _) = groups(text, index, &[2], is_digit, "")?;
-    if !area
-        .parse()
-        .is_ok_and(|code: u32| AREA_CODES.contains(&code))
-    {
+    if !area.parse().is_ok_and(|code: u32| AREA_CODES.contains(&code)) {
         return None;
     }
     index = after_area;
@@ -276,10 +256,7 @@ fn mobile(text: &[Folded], index: usize) -> Option<usize> {
 /// `[2-5]XXX-XXXX`.
 fn fixed_line(text: &[Folded], index: usize, certain: bool) -> Option<usize> {
     let (end, digits, _) = groups(text, index, &[4, 4], is_digit, " -.")?;
-    let year = |half: &str| {
-        half.parse()
-            .is_ok_and(|year: u32| (1800..=2100).contains(&year))
-    };
+    let year = |half: &str| half.parse().is_ok_and(|year: u32| (1800..=2100).contains(&year));
     let hyphenated = at(text, index + 4) == '-' && !(year(&digits[..4]) && year(&digits[4..]));
     (matches!(at(text, index), '2'..='5') && (certain || hyphenated)).then_some(end)
 }
@@ -287,8 +264,7 @@ fn fixed_line(text: &[Folded], index: usize, certain: bool) -> Option<usize> {
 /// `98765-4321` with its hyphen and no area code.
 fn local_mobile(text: &[Folded], start: usize) -> Option<usize> {
     let (end, digits, separated) = groups(text, start, &[5, 4], is_digit, "-")?;
-    (digits.starts_with('9') && separated == 1 && !letters_or_digits_touch(text, start, end))
-        .then_some(end)
+    (digits.starts_with('9') && separated == 1 && !letters_or_digits_touch(text, start, end)).then_some(end)
 }
 
 /// `+` and ten to fifteen digits with single separators or parentheses between them (E.164).
@@ -316,7 +292,5 @@ fn international_phone(text: &[Folded], start: usize) -> Option<(usize, usize)> 
         }
         index += 1;
     }
-    INTERNATIONAL_DIGITS
-        .contains(&digits)
-        .then_some((start, end))
+    INTERNATIONAL_DIGITS.contains(&digits).then_some((start, end))
 }

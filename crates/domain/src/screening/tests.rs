@@ -1,10 +1,5 @@
 //! Properties, vectors and the corpus in `tests/corpus/`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
 
@@ -71,10 +66,7 @@ fn check_corpus(name: &str, corpus: &str) -> usize {
         let refused = expected.starts_with('!');
         let expected: BTreeSet<String> = match expected.trim_start_matches('!') {
             "clean" => BTreeSet::new(),
-            codes => codes
-                .split(',')
-                .map(|code| format!("screening.{code}"))
-                .collect(),
+            codes => codes.split(',').map(|code| format!("screening.{code}")).collect(),
         };
         let outcome = screen(&prompt, &WIDE, &Policy::default());
         assert_eq!(outcome.is_err(), refused, "{place}: {outcome:?}");
@@ -85,10 +77,7 @@ fn check_corpus(name: &str, corpus: &str) -> usize {
             }
             Err(refused) => refused.findings,
         };
-        let found: BTreeSet<String> = findings
-            .iter()
-            .map(|finding| finding.code().to_owned())
-            .collect();
+        let found: BTreeSet<String> = findings.iter().map(|finding| finding.code().to_owned()).collect();
         assert_eq!(found, expected, "{place}: {findings:?}");
     }
     lines
@@ -182,11 +171,7 @@ fn positions_are_those_of_the_typed_text() {
     let typed = "cafe\u{301} 529.982\u{200B}.247-25 ok";
     let screened = screen(typed, &WIDE, &Policy::default()).unwrap();
     assert_eq!(screened.text, "café [CPF] ok");
-    let cpf = screened
-        .findings
-        .iter()
-        .find(|f| f.kind == Kind::Cpf)
-        .unwrap();
+    let cpf = screened.findings.iter().find(|f| f.kind == Kind::Cpf).unwrap();
     assert_eq!(&typed[cpf.start..cpf.end], "529.982\u{200B}.247-25");
     let accent = screened
         .findings
@@ -205,16 +190,12 @@ fn limits_hold_at_the_border() {
     let policy = Policy::default();
     assert!(screen(&"é".repeat(10), &limits, &policy).is_ok());
     assert_eq!(
-        screen(&"é".repeat(11), &limits, &policy)
-            .unwrap_err()
-            .code(),
+        screen(&"é".repeat(11), &limits, &policy).unwrap_err().code(),
         "screening.too_long"
     );
     assert!(screen(&"a".repeat(10), &limits, &policy).is_ok());
     assert_eq!(
-        screen(&"a".repeat(11), &limits, &policy)
-            .unwrap_err()
-            .code(),
+        screen(&"a".repeat(11), &limits, &policy).unwrap_err().code(),
         "screening.too_long"
     );
     let megabyte = "a ".repeat(524_288);
@@ -281,54 +262,38 @@ fn check_digits(root: &[u32], weights: impl Fn(usize, usize) -> u32) -> Vec<u32>
     let mut digits = root.to_vec();
     for _ in 0..2 {
         let len = digits.len();
-        let sum: u32 = digits
-            .iter()
-            .enumerate()
-            .map(|(i, d)| d * weights(len, i))
-            .sum();
+        let sum: u32 = digits.iter().enumerate().map(|(i, d)| d * weights(len, i)).sum();
         digits.push(sum * 10 % 11 % 10);
     }
     digits
 }
 
 fn cpf_strategy() -> impl Strategy<Value = String> {
-    (proptest::collection::vec(0u32..10, 9), 0..4usize).prop_filter_map(
-        "all equal",
-        |(root, form)| {
-            let d = check_digits(&root, |len, i| u32::try_from(len + 1 - i).unwrap());
-            if d.windows(2).all(|pair| pair[0] == pair[1]) {
-                return None;
-            }
-            let s: String = d.iter().map(u32::to_string).collect();
-            Some(match form {
-                0 => s,
-                1 => format!("{}.{}.{}-{}", &s[..3], &s[3..6], &s[6..9], &s[9..]),
-                2 => format!("{} {} {} {}", &s[..3], &s[3..6], &s[6..9], &s[9..]),
-                _ => format!("{}-{}", &s[..9], &s[9..]),
-            })
-        },
-    )
+    (proptest::collection::vec(0u32..10, 9), 0..4usize).prop_filter_map("all equal", |(root, form)| {
+        let d = check_digits(&root, |len, i| u32::try_from(len + 1 - i).unwrap());
+        if d.windows(2).all(|pair| pair[0] == pair[1]) {
+            return None;
+        }
+        let s: String = d.iter().map(u32::to_string).collect();
+        Some(match form {
+            0 => s,
+            1 => format!("{}.{}.{}-{}", &s[..3], &s[3..6], &s[6..9], &s[9..]),
+            2 => format!("{} {} {} {}", &s[..3], &s[3..6], &s[6..9], &s[9..]),
+            _ => format!("{}-{}", &s[..9], &s[9..]),
+        })
+    })
 }
 
 fn cnpj_strategy() -> impl Strategy<Value = String> {
     ("[0-9A-Z]{12}|[0-9]{12}", any::<bool>()).prop_filter_map("all equal", |(root, punctuated)| {
         let values: Vec<u32> = root.bytes().map(|b| u32::from(b) - 48).collect();
-        let d = check_digits(&values, |len, i| {
-            u32::try_from((len - 1 - i) % 8 + 2).unwrap()
-        });
+        let d = check_digits(&values, |len, i| u32::try_from((len - 1 - i) % 8 + 2).unwrap());
         if d.windows(2).all(|pair| pair[0] == pair[1]) {
             return None;
         }
         let s = format!("{root}{}{}", d[12], d[13]);
         Some(if punctuated {
-            format!(
-                "{}.{}.{}/{}-{}",
-                &s[..2],
-                &s[2..5],
-                &s[5..8],
-                &s[8..12],
-                &s[12..]
-            )
+            format!("{}.{}.{}/{}-{}", &s[..2], &s[2..5], &s[5..8], &s[8..12], &s[12..])
         } else {
             s
         })

@@ -1,0 +1,1 @@
+//! What the studio does: the stations a generation travels, jobs, money, audit.

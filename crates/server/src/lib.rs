@@ -1,0 +1,1 @@
+//! HTTP: router, extractors, problem answers, events, OpenAPI, the embedded web part.
