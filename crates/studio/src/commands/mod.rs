@@ -1,0 +1,115 @@
+//! The command tree and what every command shares: configuration, output, exit codes.
+
+mod config;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Environment, Flag, Loaded, Sources, load};
+use crate::failure::{Exit, Failure};
+
+/// Makes pictures and videos with engines of your choice, and keeps proof of what was done.
+#[derive(Debug, Parser)]
+#[command(name = "studio", version, disable_help_subcommand = true)]
+struct Arguments {
+    /// Configuration file; without it ./studio.toml, then $STUDIO_HOME/studio.toml.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Lowest level of log lines: error, warn, info, debug, trace or off.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows the configuration and its schema.
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// What a command finds around it.
+struct Surroundings {
+    config_file: Option<PathBuf>,
+    environment: Environment,
+    flags: Vec<Flag>,
+}
+
+impl Surroundings {
+    /// Reads the configuration.
+    fn configuration(&self) -> Result<Loaded, Failure> {
+        let working_dir = std::env::current_dir().map_err(|error| {
+            Failure::new(
+                Exit::Unavailable,
+                "cli.no_directory",
+                error.to_string(),
+                "start in an existing folder",
+            )
+        })?;
+        let sources = Sources {
+            file: self.config_file.clone(),
+            working_dir,
+            environment: self.environment.clone(),
+            flags: self.flags.clone(),
+        };
+        Ok(load(&sources)?)
+    }
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors: clap prints them to standard output and says so.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(Exit::Usage as u8)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let surroundings = Surroundings {
+        config_file: arguments.config,
+        environment: Environment::of_this_process(),
+        flags: arguments
+            .log_level
+            .map(|value| Flag {
+                name: "--log-level",
+                key: "log.level",
+                value,
+            })
+            .into_iter()
+            .collect(),
+    };
+    let mut out = std::io::stdout().lock();
+    let result = match arguments.command {
+        Command::Config(command) => config::run(&command, &surroundings, &mut out),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "studio: {failure}");
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}
+
+/// Turns a failed write to the terminal or pipe into a failure; a closed pipe is a normal end.
+fn written(result: std::io::Result<()>) -> Result<(), Failure> {
+    match result {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Exit::Unavailable,
+            "cli.output",
+            format!("the output cannot be written: {error}"),
+            "check where it goes",
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,5 @@
+//! `studio`: everything happens in [`studio::commands`].
+
+fn main() -> std::process::ExitCode {
+    studio::commands::main()
+}
