@@ -48,7 +48,7 @@ CURVE = HERE / "curve.csv"
 
 @dataclass(frozen=True)
 class Preset:
-    """Everything that defines a training run."""
+    """Everything that defines a training run; `preparation` is the time kept for rendering and encoding."""
 
     image_size: int
     workers: int
@@ -61,8 +61,10 @@ class Preset:
     latent_channels: int = 8
     norm_groups: int = 8
     encoder_channels: int = 64
+    preparation: float = 180.0
     pictures: int = 6000
     autoencoder_share: float = 0.20
+    decoder_share: float = 0.06
     autoencoder_batch: int = 8
     autoencoder_rate: float = 0.01
     latent_noise: float = 0.10
@@ -79,10 +81,10 @@ class Preset:
     axes: tuple = (8, 12, 12)
     double_blocks: int = 1
     single_blocks: int = 4
-    latents: int = 24000
-    dit_batch: int = 128
-    dit_rate: float = 0.02
-    adam_rate: float = 0.002
+    latents: int = 16000
+    dit_batch: int = 96
+    dit_rate: float = 0.012
+    adam_rate: float = 0.0015
     word_drop: float = 0.10
     caption_drop: float = 0.10
     ema_horizon: int = 400
@@ -99,6 +101,7 @@ PRESETS = {
         workers=1,
         device="cuda",
         decoder_channels=24,
+        preparation=75.0,
         pictures=24000,
         autoencoder_batch=64,
         double_blocks=2,
@@ -695,7 +698,7 @@ def _start_worker(rank, stage, preset, run, budget):
     torch.set_flush_denormal(True)
     if preset.workers > 1:
         torch.set_num_threads(1)
-        store = (run / "rendezvous").as_uri()
+        store = (run.resolve() / "rendezvous").as_uri()
         distributed.init_process_group("gloo", init_method=store, rank=rank, world_size=preset.workers)
     torch.manual_seed(preset.seed)
     stage(Team(rank, preset.workers), preset, run, budget)
@@ -730,11 +733,21 @@ def render_chunk(task):
     return ((pictures + 1) * 127.5).round().byte(), scenes.caption_tokens(drawn, said)
 
 
-def rendered(count, seed, preset, processes):
-    """Yields chunks of pictures and tokens from a pool of processes."""
-    tasks = [(seed * 1_000_003 + i, 32, preset.image_size) for i in range(count // 32)]
-    with torch.multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(render_chunk, tasks)
+def chunk_tasks(count, seed, preset):
+    """The tasks of `render_chunk` for about `count` scenes."""
+    return [(seed * 1_000_003 + i, 32, preset.image_size) for i in range(count // 32)]
+
+
+def render_arrays(task):
+    """`render_chunk` as arrays, which travel between processes without holding file descriptors."""
+    return tuple(tensor.numpy() for tensor in render_chunk(task))
+
+
+def rendered(tasks):
+    """Yields rendered chunks from a pool of processes."""
+    with torch.multiprocessing.get_context("spawn").Pool(max(2, (os.cpu_count() or 1) - 1)) as pool:
+        for pictures, tokens in pool.imap(render_arrays, tasks):
+            yield torch.from_numpy(pictures), torch.from_numpy(tokens)
 
 
 class Log:
@@ -834,25 +847,62 @@ def autoencoder_loss(model, pictures, noise):
     return error.abs().mean() + 0.7 * (across.abs().mean() + down.abs().mean())
 
 
+def inner_convolution(name, parameter):
+    """Whether Muon updates a parameter of the auto-encoder: its inner 3x3 convolutions."""
+    return parameter.dim() == 4 and min(parameter.shape[:2]) > 8 and parameter.shape[2] == 3
+
+
+def picture_batches(team, preset, run, seed):
+    """A function that returns this worker's share of a random batch of training pictures."""
+    pictures = torch.load(run / "pictures.pt", weights_only=True, mmap=preset.device == "cpu")
+    pictures = pictures.to(preset.device)
+    generator = torch.Generator().manual_seed(preset.seed + 1000 * team.rank + seed)
+    share = preset.autoencoder_batch // team.size
+
+    def next_batch():
+        chosen = torch.randint(0, len(pictures), (share,), generator=generator)
+        batch = pictures[chosen.to(pictures.device)].float() / 127.5 - 1
+        return batch.contiguous(memory_format=torch.channels_last) if preset.device == "cpu" else batch
+
+    return next_batch
+
+
 def autoencoder_stage(team, preset, run, budget):
     """Trains encoder and decoder on rendered pictures."""
     model = AutoEncoder(preset).to(preset.device)
     if preset.device == "cpu":
         model = model.to(memory_format=torch.channels_last)
-    inner = lambda name, p: p.dim() == 4 and p.shape[1] > 8 and p.shape[0] > 8 and p.shape[2] == 3
-    optimiser = Muon(model, preset.autoencoder_rate, preset.adam_rate, inner)
+    optimiser = Muon(model, preset.autoencoder_rate, preset.adam_rate, inner_convolution)
     trainer = Trainer("autoencoder", model, optimiser, team, run, budget, horizon=100)
-    pictures = torch.load(run / "pictures.pt", weights_only=True, mmap=preset.device == "cpu")
-    pictures = pictures.to(preset.device)
-    generator = torch.Generator().manual_seed(preset.seed + 1000 * team.rank + trainer.step)
-    share = preset.autoencoder_batch // team.size
+    next_batch = picture_batches(team, preset, run, trainer.step)
+    trainer.train(lambda: autoencoder_loss(model, next_batch(), preset.latent_noise), preset.autoencoder_batch)
+
+
+def busy_weight(pictures):
+    """Weights (batch, 1, height, width) of a decoder's error: about 1 on plain areas, up to 4 on outlines and small things."""
+    rough = (pictures - F.avg_pool2d(pictures, 9, stride=1, padding=4)).abs().mean(1, keepdim=True)
+    return 1 + (20 * F.avg_pool2d(rough, 9, stride=1, padding=4)).clamp(max=3)
+
+
+def decoder_stage(team, preset, run, budget):
+    """Trains the decoder further for a fixed encoder, with more weight on detail and more noise on the latents."""
+    whole = averaged(run, "autoencoder", AutoEncoder(preset)).to(preset.device)
+    encoder, model = whole.encoder, whole.decoder.train().requires_grad_(True)
+    if preset.device == "cpu":
+        model = model.to(memory_format=torch.channels_last)
+    optimiser = Muon(model, 0.4 * preset.autoencoder_rate, 0.4 * preset.adam_rate, inner_convolution)
+    trainer = Trainer("decoder", model, optimiser, team, run, budget, horizon=100)
+    next_batch = picture_batches(team, preset, run, trainer.step + 1)
 
     def loss():
-        chosen = torch.randint(0, len(pictures), (share,), generator=generator)
-        batch = pictures[chosen.to(pictures.device)].float() / 127.5 - 1
-        if preset.device == "cpu":
-            batch = batch.contiguous(memory_format=torch.channels_last)
-        return autoencoder_loss(model, batch, preset.latent_noise)
+        batch = next_batch()
+        with torch.no_grad():
+            latents = encoder(batch)
+            latents = latents + 1.5 * preset.latent_noise * torch.randn_like(latents)
+            weight = busy_weight(batch)
+        error = model(latents) - batch
+        across, down = error.diff(dim=3) * weight[..., 1:], error.diff(dim=2) * weight[:, :, 1:]
+        return (error * weight).abs().mean() + 0.7 * (across.abs().mean() + down.abs().mean())
 
     trainer.train(loss, preset.autoencoder_batch)
 
@@ -919,40 +969,46 @@ def averaged(run, name, model):
     return model.eval().requires_grad_(False)
 
 
-def make_pictures(preset, run, processes):
+def make_pictures(preset, run):
     """Renders the auto-encoder's training pictures once."""
     path = run / "pictures.pt"
     if not path.exists():
-        torch.save(torch.cat([chunk[0] for chunk in rendered(preset.pictures, preset.seed, preset, processes)]), path)
+        tasks = chunk_tasks(preset.pictures, preset.seed, preset)
+        torch.save(torch.cat([chunk[0] for chunk in rendered(tasks)]), path)
 
 
-def make_latents(preset, run, processes):
-    """Renders and encodes the transformer's training pool once."""
-    path = run / "latents.pt"
-    if path.exists():
-        return
+def encode_stage(team, preset, run, budget):
+    """Renders and encodes this worker's share of the transformer's training pool; `budget` is not used."""
     encoder = averaged(run, "autoencoder", AutoEncoder(preset)).encoder.to(preset.device)
+    tasks = chunk_tasks(preset.latents, preset.seed + 1, preset)[team.rank :: team.size]
     latents, tokens = [], []
-    for pictures, words in rendered(preset.latents, preset.seed + 1, preset, processes):
+    for pictures, words in map(render_chunk, tasks) if team.size > 1 else rendered(tasks):
         batch = pictures.to(preset.device).float() / 127.5 - 1
         latents.append(pack(encoder(batch)).half().cpu())
         tokens.append(words)
-    torch.save({"latents": torch.cat(latents), "tokens": torch.cat(tokens)}, path)
+    torch.save({"latents": torch.cat(latents), "tokens": torch.cat(tokens)}, run / f"latents-{team.rank}.pt")
+
+
+def make_latents(preset, run):
+    """Renders and encodes the transformer's training pool once."""
+    path = run / "latents.pt"
+    if not path.exists():
+        run_stage(encode_stage, preset, run, 0.0)
+        shares = [torch.load(run / f"latents-{rank}.pt", weights_only=True) for rank in range(preset.workers)]
+        torch.save({key: torch.cat([share[key] for share in shares]) for key in ("latents", "tokens")}, path)
 
 
 def train_all(preset, run, minutes):
     """All stages within a wall-clock budget; continues where an earlier run stopped."""
     run.mkdir(parents=True, exist_ok=True)
     (run / "preset.json").write_text(json.dumps(dataclasses.asdict(preset), indent=1))
-    processes = max(preset.workers, (os.cpu_count() or 1) - 1)
-    start = time.monotonic()
-    make_pictures(preset, run, processes)
-    print("pictures", round(time.monotonic() - start), "s", flush=True)
-    run_stage(autoencoder_stage, preset, run, 60 * minutes * preset.autoencoder_share)
-    make_latents(preset, run, processes)
-    spent = time.monotonic() - start
-    print("auto-encoder and latents", round(spent), "s", flush=True)
-    run_stage(dit_stage, preset, run, max(60.0, 60 * minutes - spent))
+    autoencoder_budget = 60 * minutes * preset.autoencoder_share
+    decoder_budget = 60 * minutes * preset.decoder_share
+    make_pictures(preset, run)
+    run_stage(autoencoder_stage, preset, run, autoencoder_budget)
+    make_latents(preset, run)
+    run_stage(dit_stage, preset, run, 60 * minutes - autoencoder_budget - decoder_budget - preset.preparation)
+    run_stage(decoder_stage, preset, run, decoder_budget)
 
 
 # ----------------------------------------------------------------------------- export
@@ -1044,10 +1100,10 @@ def export(preset, run):
     """
     torch.manual_seed(preset.seed)
     generator, autoencoder = Generator(preset), AutoEncoder(preset)
-    for name, model in (("dit", generator), ("autoencoder", autoencoder)):
+    for name, model in (("dit", generator), ("autoencoder", autoencoder), ("decoder", autoencoder.decoder)):
         if run is not None and (run / f"{name}.pt").exists():
             averaged(run, name, model)
-        else:
+        elif model is not autoencoder.decoder:
             for parameter in model.requires_grad_(False).parameters():
                 parameter.add_(0.02 * torch.randn_like(parameter))
     tensors = dict(generator.state_dict())
@@ -1210,7 +1266,7 @@ def write_sheet(path, steps, guidance):
         pictures = exported.pictures(tokens[start : start + 16], range(100 + start, 116 + start), steps, guidance)
         for i, picture in enumerate(pictures, start):
             sheet.paste(as_image(picture), (i % 8 * side, i // 8 * side))
-    sheet.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    sheet.save(path, optimize=True)
     for i, caption in enumerate(tokens):
         print(f"row {i // 8 + 1}, column {i % 8 + 1}: {scenes.caption_text(caption)}")
 
