@@ -55,7 +55,7 @@ pub fn is_card_number(digits: &str) -> bool {
             (_, value) => value * 2,
         })
         .sum();
-    issued && !all_equal(&d) && sum % 10 == 0
+    issued && !all_equal(&d) && sum.is_multiple_of(10)
 }
 
 fn weight_from_right(len: usize, index: usize) -> usize {
