@@ -1,0 +1,185 @@
+/**
+ * The shapes of the HTTP API that the browser reads and writes.
+ *
+ * `openapi.ts` (written by `npm run types` from `openapi.json`) describes the same API for checks;
+ * this file gives the shapes their names.
+ */
+
+export type Kind = 'image' | 'video';
+
+export const GENERATION_STATES = [
+  'queued',
+  'running',
+  'succeeded',
+  'failed',
+  'blocked',
+  'cancelled',
+  'expired',
+  'needs_attention',
+] as const;
+export type GenerationState = (typeof GENERATION_STATES)[number];
+
+/** What an outside provider is used for (LGPD article 6, I); recorded with the request. */
+export const PURPOSES = ['creation', 'marketing', 'product', 'education', 'evaluation'] as const;
+export type Purpose = (typeof PURPOSES)[number];
+
+export const REFERENCE_ROLES = ['image', 'start_frame', 'end_frame', 'style', 'character', 'source'] as const;
+export type ReferenceRole = (typeof REFERENCE_ROLES)[number];
+
+export interface Size {
+  width: number;
+  height: number;
+}
+
+export interface Price {
+  unit: 'image' | 'second' | 'video';
+  /** Millionths of one unit of `currency`. */
+  micros: number;
+  currency: string;
+  as_of: string;
+  source: string;
+}
+
+export interface DataHandling {
+  country?: string | null;
+  retention?: string | null;
+  training?: string | null;
+  verdict?: string | null;
+}
+
+export interface Model {
+  id: string;
+  provider: string;
+  title: string;
+  demo: boolean;
+  kinds: Kind[];
+  operations: string[];
+  sizes: Size[];
+  aspects: string[];
+  seconds: number[];
+  references: { max: number; roles: ReferenceRole[] };
+  seed: boolean;
+  max_prompt_chars: number;
+  /** Absent or null: this model costs nothing. */
+  price?: Price | null;
+  data: DataHandling;
+  available: boolean;
+  unavailable_reason?: string | null;
+}
+
+/** Where on the line a generation stands. */
+export const STAGES = ['queued', 'submitting', 'generating', 'collecting', 'reconciling'] as const;
+
+export interface Page<T> {
+  items: T[];
+  next_cursor?: string | null;
+}
+
+export interface Progress {
+  /** 0 to 100; absent when the engine gives no share. */
+  percent?: number | null;
+  step?: number | null;
+  steps?: number | null;
+  stage?: string | null;
+}
+
+export interface Output {
+  asset: string;
+  media_type: string;
+  width: number;
+  height: number;
+  seconds?: number | null;
+  sha256: string;
+}
+
+export interface Cost {
+  /** Millionths of one unit of `currency`. */
+  estimated?: number | null;
+  /** What was charged; absent until it is known. */
+  actual?: number | null;
+  currency?: string | null;
+}
+
+export interface Note {
+  code: string;
+  detail: string;
+  words?: string[];
+}
+
+export interface Finding {
+  kind: string;
+  action: string;
+  /** First byte in the text as typed (UTF-8), and the byte after the last one. */
+  start: number;
+  end: number;
+}
+
+export interface Fault {
+  code: string;
+  title?: string;
+  detail: string;
+}
+
+export interface Generation {
+  id: string;
+  kind: Kind;
+  state: GenerationState;
+  prompt: string;
+  model: string;
+  provider: string;
+  created_at: string;
+  updated_at: string;
+  finished_at?: string | null;
+  size?: string | null;
+  aspect?: string | null;
+  seconds?: number | null;
+  seed?: number | null;
+  progress?: Progress | null;
+  outputs?: Output[];
+  cost?: Cost | null;
+  engine?: { provider: string; model: string; demo?: boolean } | null;
+  notes?: Note[];
+  screening?: { findings: Finding[] } | null;
+  error?: Fault | null;
+}
+
+export interface GenerationRequest {
+  kind: Kind;
+  prompt: string;
+  model?: string;
+  provider?: string;
+  /** `WIDTHxHEIGHT` in pixels. */
+  size?: string;
+  aspect?: string;
+  seconds?: number;
+  seed?: number;
+  references?: { asset: string; role: ReferenceRole }[];
+  purpose?: Purpose;
+}
+
+/** What an event says; everything else is read from the generation itself. */
+export interface GenerationUpdate {
+  type: string;
+  timestamp: string;
+  sequence: number;
+  data: { id: string; state: GenerationState; progress?: Progress | null };
+}
+
+export interface FieldProblem {
+  field: string;
+  code: string;
+  detail: string;
+}
+
+/** RFC 9457 problem details, with the studio's stable `code` and the request's id. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  code: string;
+  request_id?: string;
+  errors?: FieldProblem[];
+  /** What was found in a prompt that was not sent. */
+  findings?: Finding[];
+}

@@ -1,0 +1,49 @@
+import en from '../../../../locales/en.json';
+import ptBR from '../../../../locales/pt-BR.json';
+
+/** pt-BR is written first; its keys are the keys. */
+export type Key = keyof typeof ptBR;
+/** A key with a text for each plural form: `base_one`, `base_other`. */
+export type PluralKey = Key extends infer K ? (K extends `${infer Base}_other` ? Base : never) : never;
+
+export const LOCALES = ['pt-BR', 'en'] as const;
+export type Locale = (typeof LOCALES)[number];
+export type Values = Readonly<Record<string, string | number>>;
+
+export const CATALOGUES: Readonly<Record<Locale, Readonly<Record<Key, string>>>> = { 'pt-BR': ptBR, en };
+
+/** Puts values where the text says `{name}`; numbers are written as the language writes them. */
+export function fill(text: string, values: Values | undefined, locale: Locale): string {
+  if (values === undefined) return text;
+  return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const value = values[name];
+    if (value === undefined) return whole;
+    return typeof value === 'number' ? new Intl.NumberFormat(locale).format(value) : value;
+  });
+}
+
+export const translate = (locale: Locale, key: Key, values?: Values): string =>
+  fill(CATALOGUES[locale][key], values, locale);
+
+/** For texts that the server names by a code: undefined when the catalogue has none. */
+export function lookUp(locale: Locale, key: string, values?: Values): string | undefined {
+  const text: string | undefined = Object.hasOwn(CATALOGUES[locale], key) ? CATALOGUES[locale][key as Key] : undefined;
+  return text === undefined ? undefined : fill(text, values, locale);
+}
+
+export function translatePlural(locale: Locale, base: PluralKey, count: number, values?: Values): string {
+  const form = new Intl.PluralRules(locale).select(count) === 'one' ? 'one' : 'other';
+  return translate(locale, `${base}_${form}` as Key, { ...values, count });
+}
+
+/** The first language the reader asked for that we speak; any Portuguese is served by the Brazilian one. */
+export function chooseLocale(stored: string | null, asked: readonly string[]): Locale {
+  const known = LOCALES.find((locale) => locale === stored);
+  if (known !== undefined) return known;
+  for (const tag of asked) {
+    const language = tag.toLowerCase().split('-')[0];
+    if (language === 'pt') return 'pt-BR';
+    if (language === 'en') return 'en';
+  }
+  return asked.length === 0 ? 'pt-BR' : 'en';
+}
