@@ -155,9 +155,14 @@ pub struct Generations {
     pub workers: u64,
     /// What becomes of a submission whose outcome cannot be learnt.
     pub unknown_policy: UnknownPolicy,
-    /// Minutes after a submission from which a provider's list is trusted to show it.
+    /// Minutes after a submission from which a provider's list is trusted to show it, in place of what
+    /// the studio knows about each provider.
+    #[serde(default)]
     #[schemars(range(min = 1, max = 1_440))]
-    pub settle_minutes: u64,
+    pub settle_minutes: Option<u64>,
+    /// Generations of one workspace that may wait at once.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_queued: u64,
 }
 
 /// What becomes of a submission whose outcome cannot be learnt.
@@ -204,7 +209,16 @@ pub struct HostedProvider {
     /// Its key.
     #[serde(default)]
     pub api_key: Option<Secret>,
-    /// Generations of ours that it works on at the same time.
+    /// Submissions in flight at the same time.
     #[schemars(range(min = 1, max = 10_000))]
     pub max_concurrent: u64,
+    /// Milliseconds to reach it.
+    #[schemars(range(min = 100, max = 60_000))]
+    pub connect_timeout_ms: u64,
+    /// Milliseconds for a whole call other than a download.
+    #[schemars(range(min = 1_000, max = 600_000))]
+    pub call_timeout_ms: u64,
+    /// Milliseconds that a download may stand still.
+    #[schemars(range(min = 1_000, max = 600_000))]
+    pub stall_timeout_ms: u64,
 }

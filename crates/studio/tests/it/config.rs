@@ -144,7 +144,7 @@ fn the_file_is_the_named_one_then_here_then_at_home() {
     let drain = |sources: &Sources| load(sources).unwrap().config.server.drain_seconds;
     assert_eq!(drain(&sources(here.path(), &home_variable)), 1);
     assert_eq!(drain(&sources(elsewhere.path(), &home_variable)), 2);
-    assert_eq!(drain(&sources(elsewhere.path(), &[])), 45);
+    assert_eq!(drain(&sources(elsewhere.path(), &[])), 30);
     assert_eq!(
         drain(&Sources {
             file: Some(named),
