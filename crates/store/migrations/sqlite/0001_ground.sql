@@ -1,0 +1,253 @@
+-- Ids are prefixed text, times microseconds UTC, money micro-units with its ISO 4217 code.
+
+create table workspaces (
+    id text not null,
+    created_at integer not null,
+    constraint workspaces_pkey primary key (id)
+) strict;
+
+create table generations (
+    id text not null,
+    workspace text not null,
+    user_id text not null,
+    kind text not null,
+    spec text not null,
+    prompt_sealed blob not null,
+    findings text not null,
+    notes text not null,
+    purpose text not null,
+    state text not null,
+    demo integer not null,
+    priority integer not null,
+    estimated_micros integer not null,
+    estimated_currency text not null,
+    request_id text,
+    fault text,
+    created_at integer not null,
+    updated_at integer not null,
+    finished_at integer,
+    deleted_at integer,
+    constraint generations_pkey primary key (id),
+    constraint generations_workspace_fkey foreign key (workspace) references workspaces (id)
+) strict;
+create index generations_page on generations (workspace, id) where deleted_at is null;
+create index generations_deleted on generations (id) where deleted_at is not null;
+
+create table jobs (
+    id text not null,
+    generation text not null,
+    workspace text not null,
+    ordinal integer not null,
+    kind text not null,
+    provider text not null,
+    state text not null,
+    priority integer not null,
+    virtual_time integer not null,
+    run_at integer not null,
+    lease_until integer,
+    -- The later of run_at and lease_until while something is still to be done; null at the end.
+    due_at integer,
+    epoch integer not null,
+    attempts_made integer not null,
+    failures integer not null,
+    deadline_at integer not null,
+    cancel_requested_at integer,
+    cancel_sent integer not null,
+    stage_since integer not null,
+    ceiling_micros integer not null,
+    ceiling_currency text not null,
+    captured_micros integer not null,
+    captured_currency text not null,
+    fault text,
+    progress text,
+    constraint jobs_pkey primary key (id),
+    constraint jobs_generation_fkey foreign key (generation) references generations (id),
+    constraint jobs_workspace_fkey foreign key (workspace) references workspaces (id)
+) strict;
+create unique index jobs_of_generation on jobs (generation, ordinal);
+create index jobs_ready on jobs (priority, virtual_time, id) where state = 'ready';
+create index jobs_due on jobs (state, due_at) where due_at is not null;
+
+create table attempts (
+    id text not null,
+    job text not null,
+    workspace text not null,
+    number integer not null,
+    provider text not null,
+    state text not null,
+    token_hash text not null,
+    intent_at integer not null,
+    send_by integer not null,
+    epoch integer not null,
+    external_id text,
+    ceiling_micros integer not null,
+    ceiling_currency text not null,
+    cost_micros integer,
+    cost_currency text,
+    fault text,
+    constraint attempts_pkey primary key (id),
+    constraint attempts_job_fkey foreign key (job) references jobs (id),
+    constraint attempts_workspace_fkey foreign key (workspace) references workspaces (id)
+) strict;
+create unique index attempts_one_open on attempts (job)
+    where state in ('intent', 'submitted', 'running', 'unknown');
+create unique index attempts_external_id on attempts (provider, external_id);
+create unique index attempts_of_job on attempts (job, number);
+create unique index attempts_token_hash on attempts (token_hash);
+create index attempts_by_state on attempts (state);
+
+create table ledger (
+    id text not null,
+    at integer not null,
+    workspace text not null,
+    job text not null,
+    attempt text,
+    reference text not null,
+    posting text not null,
+    amount_micros integer not null,
+    amount_currency text not null,
+    constraint ledger_pkey primary key (id),
+    constraint ledger_amount_check check (amount_micros >= 0),
+    constraint ledger_workspace_fkey foreign key (workspace) references workspaces (id),
+    constraint ledger_job_fkey foreign key (job) references jobs (id),
+    constraint ledger_attempt_fkey foreign key (attempt) references attempts (id)
+) strict;
+create unique index ledger_once on ledger (reference, posting);
+create index ledger_of_job on ledger (job);
+
+create table idempotency (
+    workspace text not null,
+    idempotency_key text not null,
+    fingerprint text not null,
+    generation text not null,
+    created_at integer not null,
+    constraint idempotency_pkey primary key (workspace, idempotency_key),
+    constraint idempotency_workspace_fkey foreign key (workspace) references workspaces (id)
+) strict, without rowid;
+create index idempotency_age on idempotency (created_at);
+
+create table assets (
+    id text not null,
+    workspace text not null,
+    user_id text not null,
+    generation text,
+    ordinal integer not null,
+    role text not null,
+    media_type text not null,
+    width integer not null,
+    height integer not null,
+    seconds_micros integer,
+    bytes integer not null,
+    sha256 text not null,
+    blob text not null,
+    hidden integer not null,
+    demo integer not null,
+    created_at integer not null,
+    deleted_at integer,
+    constraint assets_pkey primary key (id),
+    constraint assets_workspace_fkey foreign key (workspace) references workspaces (id),
+    constraint assets_generation_fkey foreign key (generation) references generations (id)
+) strict;
+create unique index assets_output on assets (generation, ordinal) where role = 'output';
+create index assets_of_generation on assets (generation, id);
+create index assets_blob on assets (blob, workspace) where deleted_at is null;
+
+create table uploads (
+    id text not null,
+    workspace text not null,
+    user_id text not null,
+    media_type text not null,
+    length integer not null,
+    received integer not null,
+    asset text,
+    created_at integer not null,
+    constraint uploads_pkey primary key (id),
+    constraint uploads_received_check check (received >= 0 and received <= length),
+    constraint uploads_workspace_fkey foreign key (workspace) references workspaces (id),
+    constraint uploads_asset_fkey foreign key (asset) references assets (id)
+) strict;
+
+create table quotes (
+    id text not null,
+    workspace text not null,
+    user_id text not null,
+    spec text not null,
+    price_micros integer not null,
+    price_currency text not null,
+    ceiling_micros integer not null,
+    ceiling_currency text not null,
+    created_at integer not null,
+    expires_at integer not null,
+    constraint quotes_pkey primary key (id),
+    constraint quotes_workspace_fkey foreign key (workspace) references workspaces (id)
+) strict;
+
+create table events (
+    id text not null,
+    at integer not null,
+    workspace text not null,
+    topic text not null,
+    generation text not null,
+    state text not null,
+    progress text,
+    -- Null until sequenced: the order of commits is not the order of ids.
+    seq integer,
+    constraint events_pkey primary key (id),
+    constraint events_workspace_fkey foreign key (workspace) references workspaces (id),
+    constraint events_generation_fkey foreign key (generation) references generations (id)
+) strict;
+create unique index events_seq on events (seq);
+create index events_unsequenced on events (id) where seq is null;
+create index events_of_workspace on events (workspace, seq);
+create index events_age on events (at) where seq is not null;
+
+create table audit_entries (
+    id text not null,
+    at integer not null,
+    workspace text,
+    action text not null,
+    object text not null,
+    -- The canonical bytes: the leaf of the Merkle log.
+    entry blob not null,
+    leaf_index integer,
+    constraint audit_entries_pkey primary key (id)
+) strict;
+create unique index audit_entries_leaf on audit_entries (leaf_index);
+create index audit_entries_unsequenced on audit_entries (id) where leaf_index is null;
+
+create table audit_tiles (
+    level integer not null,
+    idx integer not null,
+    hashes blob not null,
+    constraint audit_tiles_pkey primary key (level, idx)
+) strict;
+
+create table audit_checkpoints (
+    size integer not null,
+    root blob not null,
+    note text not null,
+    at integer not null,
+    constraint audit_checkpoints_pkey primary key (size)
+) strict;
+
+create table fair_queue (
+    workspace text not null,
+    last_virtual_time integer not null,
+    constraint fair_queue_pkey primary key (workspace),
+    constraint fair_queue_workspace_fkey foreign key (workspace) references workspaces (id)
+) strict, without rowid;
+create index fair_queue_last on fair_queue (last_virtual_time);
+
+create table singleton (
+    name text not null,
+    owner text not null,
+    epoch integer not null,
+    until_at integer not null,
+    constraint singleton_pkey primary key (name)
+) strict, without rowid;
+
+create table meta (
+    name text not null,
+    value text not null,
+    constraint meta_pkey primary key (name)
+) strict, without rowid;

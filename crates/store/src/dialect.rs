@@ -1,0 +1,68 @@
+//! Every statement that differs between the two databases, both variants one above the other. SQLite has
+//! one writer, so it needs no locks.
+
+use crate::error::Result;
+use crate::tx::{Read, Tx};
+use crate::{Kind, args};
+use domain::id::GenerationId;
+
+/// Advisory locks (Postgres): one number for each kind of work that one at a time may do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Lock {
+    /// Changing the schema.
+    Migrate = 0x5374_7564_0001,
+    /// Giving events their sequence.
+    EventSequence = 0x5374_7564_0002,
+    /// Giving audit entries their index, tiles and checkpoints.
+    AuditSequence = 0x5374_7564_0003,
+}
+
+/// Holds a lock until the transaction ends.
+pub(crate) async fn lock(tx: &mut Tx, lock: Lock) -> Result<()> {
+    match tx.kind() {
+        Kind::Sqlite => Ok(()),
+        Kind::Postgres => {
+            let sql = "select pg_advisory_xact_lock($1)";
+            tx.all(sql, args![lock as i64]).await.map(|_| ())
+        }
+    }
+}
+
+/// Makes changes of one generation wait for each other, so that whoever ends its last job sees that.
+pub(crate) async fn lock_generation(tx: &mut Tx, id: GenerationId) -> Result<()> {
+    match tx.kind() {
+        Kind::Sqlite => Ok(()),
+        Kind::Postgres => {
+            let sql = "select id from generations where id = $1 for no key update";
+            tx.all(sql, args![id]).await.map(|_| ())
+        }
+    }
+}
+
+/// The end of a query whose rows are about to be changed: rows that another has taken are left to it.
+pub(crate) const fn skip_locked(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Sqlite => "",
+        Kind::Postgres => " for update skip locked",
+    }
+}
+
+/// Whether a table is there.
+pub(crate) async fn has_table(read: &mut Read, name: &str) -> Result<bool> {
+    let sql = match read.kind() {
+        Kind::Sqlite => "select name from sqlite_schema where type = 'table' and name = $1",
+        Kind::Postgres => "select cast(to_regclass($1) as text) as name where to_regclass($1) is not null",
+    };
+    Ok(read.first(sql, args![name]).await?.is_some())
+}
+
+/// Lets the rest of the transaction take as long as it needs.
+pub(crate) async fn take_all_the_time(tx: &mut Tx) -> Result<()> {
+    match tx.kind() {
+        Kind::Sqlite => Ok(()),
+        Kind::Postgres => {
+            tx.script("set local statement_timeout = 0; set local lock_timeout = 0")
+                .await
+        }
+    }
+}

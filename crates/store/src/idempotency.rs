@@ -1,0 +1,62 @@
+//! Idempotency keys: the same request sent again gets the same generation.
+
+use crate::args;
+use crate::error::{Error, Result};
+use crate::tx::Tx;
+use domain::actor::Scope;
+use domain::id::GenerationId;
+use domain::time::Time;
+
+/// What is known of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remembered {
+    /// It is new and now stands for the generation given.
+    Fresh,
+    /// It was used with the same request, for this generation.
+    Replay(GenerationId),
+    /// It was used with another request.
+    Mismatch,
+}
+
+/// Notes a key with the fingerprint of its request, or tells what it was used for.
+///
+/// # Errors
+/// What the database says.
+pub async fn remember(
+    tx: &mut Tx,
+    scope: &Scope,
+    key: &str,
+    fingerprint: &str,
+    generation: GenerationId,
+    now: Time,
+) -> Result<Remembered> {
+    let sql = "insert into idempotency (workspace, idempotency_key, fingerprint, generation, created_at) \
+               values ($1, $2, $3, $4, $5) on conflict (workspace, idempotency_key) do nothing";
+    if tx
+        .execute(sql, args![scope.workspace(), key, fingerprint, generation, now])
+        .await?
+        == 1
+    {
+        return Ok(Remembered::Fresh);
+    }
+    let sql = "select fingerprint, generation from idempotency where workspace = $1 and idempotency_key = $2";
+    // Forgotten between the two statements: the client may simply come again.
+    let row = tx
+        .first(sql, args![scope.workspace(), key])
+        .await?
+        .ok_or(Error::Busy)?;
+    if row.text("fingerprint")? == fingerprint {
+        row.parsed("generation").map(Remembered::Replay)
+    } else {
+        Ok(Remembered::Mismatch)
+    }
+}
+
+/// Forgets keys that were noted before an instant and tells how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn forget_before(tx: &mut Tx, before: Time) -> Result<u64> {
+    tx.execute("delete from idempotency where created_at < $1", args![before])
+        .await
+}

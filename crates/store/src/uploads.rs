@@ -1,0 +1,91 @@
+//! Uploads on their way to become assets (tus: bytes arrive in order, an offset at a time).
+
+use crate::args;
+use crate::error::Result;
+use crate::tx::{Read, Tx};
+use crate::value::int;
+use domain::actor::Scope;
+use domain::id::{AssetId, UploadId, UserId, WorkspaceId};
+use domain::time::Time;
+
+/// One upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upload {
+    /// Its id.
+    pub id: UploadId,
+    /// Whose it is.
+    pub workspace: WorkspaceId,
+    /// Who sends it.
+    pub user: UserId,
+    /// What its sender says it is.
+    pub media_type: String,
+    /// Bytes in all.
+    pub length: u64,
+    /// Bytes that are on the disk.
+    pub received: u64,
+    /// What it became.
+    pub asset: Option<AssetId>,
+    /// When it began.
+    pub created_at: Time,
+}
+
+/// Keeps a new upload.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert(tx: &mut Tx, upload: &Upload) -> Result<()> {
+    let sql = "insert into uploads (id, workspace, user_id, media_type, length, received, asset, created_at) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let args = args![
+        upload.id,
+        upload.workspace,
+        upload.user,
+        &upload.media_type,
+        int(upload.length, "an upload")?,
+        int(upload.received, "an upload")?,
+        upload.asset,
+        upload.created_at,
+    ];
+    tx.execute(sql, args).await.map(|_| ())
+}
+
+/// One upload.
+///
+/// # Errors
+/// What the database says.
+pub async fn find(read: &mut Read, scope: &Scope, id: UploadId) -> Result<Option<Upload>> {
+    let sql = "select id, workspace, user_id, media_type, length, received, asset, created_at from uploads \
+               where id = $1 and workspace = $2";
+    let Some(row) = read.first(sql, args![id, scope.workspace()]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Upload {
+        id: row.parsed("id")?,
+        workspace: row.parsed("workspace")?,
+        user: row.parsed("user_id")?,
+        media_type: row.text("media_type")?.to_owned(),
+        length: row.number("length")?,
+        received: row.number("received")?,
+        asset: row.opt_parsed("asset")?,
+        created_at: row.time("created_at")?,
+    }))
+}
+
+/// Notes that bytes arrived; `false` if the upload does not stand at `from_offset` or is finished.
+///
+/// # Errors
+/// [`crate::Error::Rule`] beyond its length.
+pub async fn advance(tx: &mut Tx, id: UploadId, from_offset: u64, to_offset: u64) -> Result<bool> {
+    let sql = "update uploads set received = $3 where id = $1 and received = $2 and received <= $3 and asset is null";
+    let args = args![id, int(from_offset, "an upload")?, int(to_offset, "an upload")?];
+    Ok(tx.execute(sql, args).await? == 1)
+}
+
+/// Notes what a whole upload became; `false` if bytes are missing or it became something before.
+///
+/// # Errors
+/// What the database says.
+pub async fn finish(tx: &mut Tx, id: UploadId, asset: AssetId) -> Result<bool> {
+    let sql = "update uploads set asset = $2 where id = $1 and received = length and asset is null";
+    Ok(tx.execute(sql, args![id, asset]).await? == 1)
+}

@@ -1,0 +1,26 @@
+//! The contract of the store, run on SQLite always and on Postgres when `STUDIO_TEST_POSTGRES` names one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+#[macro_use]
+mod bed;
+
+mod assets;
+mod audit;
+mod crash;
+mod db;
+mod events;
+mod full_disk;
+mod generations;
+mod jobs;
+mod ledger;
+mod migrate;
+mod queue;
+mod scope;
+mod small;
