@@ -90,7 +90,7 @@ impl SealingKey {
                 &Nonce::from(nonce),
                 Payload {
                     msg: file_key.expose_secret(),
-                    aad: &context.associated_data(self.version),
+                    aad: &context.associated_data(ASSOCIATED_DATA_LABEL, self.version),
                 },
             )
             .map_err(|_| SealError::WrongKeyOrPlace)?;
@@ -137,8 +137,8 @@ impl<'i> Context<'i> {
     }
 
     /// Label, then each id after its length in two bytes, then the key version in four bytes.
-    fn associated_data(&self, key_version: u32) -> Vec<u8> {
-        let mut data = ASSOCIATED_DATA_LABEL.to_vec();
+    pub(crate) fn associated_data(&self, label: &[u8], key_version: u32) -> Vec<u8> {
+        let mut data = label.to_vec();
         for id in [self.workspace, self.object] {
             // The length is at most MAX_ID_BYTES.
             data.extend_from_slice(&[0, u8::try_from(id.len()).unwrap_or(u8::MAX)]);
@@ -180,7 +180,7 @@ pub(crate) fn unwrap(stanza: &Stanza, keys: &[&SealingKey], context: &Context) -
             &Nonce::from(nonce),
             Payload {
                 msg: &stanza.body,
-                aad: &context.associated_data(version),
+                aad: &context.associated_data(ASSOCIATED_DATA_LABEL, version),
             },
         )
         .map(Zeroizing::new)

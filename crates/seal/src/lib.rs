@@ -16,6 +16,8 @@
 //! Base64 is standard and without padding. The associated data of the wrapping bind the file to
 //! its [`Context`]: a file moved to another workspace or given another name does not open.
 //!
+//! Short content, such as a column of a database, is sealed in one piece by [`encrypt_small`].
+//!
 //! Floor 0: pure over `Read`, `Write` and `Seek`. It may import the age format and the primitives
 //! it needs, and none of the other rooms. Keys of files and nonces are drawn from the operating
 //! system here rather than taken as arguments, because a repeated one would break the encryption.
@@ -28,11 +30,13 @@
 mod header;
 mod key;
 mod reader;
+mod small;
 mod writer;
 
 pub use header::{MAX_HEADER_BYTES, rewrap};
 pub use key::{Context, KEY_BYTES, MAX_ID_BYTES, SealingKey};
 pub use reader::{SealReader, decrypt};
+pub use small::{MAX_SMALL_BYTES, decrypt_small, encrypt_small};
 pub use writer::{SealWriter, encrypt};
 
 /// Bytes of content in one chunk of a sealed file.
@@ -47,6 +51,9 @@ pub enum SealError {
     /// The bytes are no age file with one stanza of ours, or the header is too long.
     #[error("not a sealed file")]
     NotSealed,
+    /// Content to be sealed in one piece is over [`MAX_SMALL_BYTES`].
+    #[error("the content is longer than {MAX_SMALL_BYTES} bytes")]
+    TooLong,
     /// None of the keys has the version that the file was sealed under.
     #[error("the file is sealed under version {0} of the key, which was not given")]
     KeyVersion(u32),

@@ -12,4 +12,5 @@ mod damage;
 mod python;
 mod rewrap;
 mod round_trip;
+mod small;
 mod support;
