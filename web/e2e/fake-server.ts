@@ -8,7 +8,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Generation, GenerationRequest, Model, Problem } from '../src/lib/api/types';
+import type { Finding, Generation, GenerationRequest, Model, Problem } from '../src/lib/api/types';
 import { picture } from './picture';
 
 /** The header that the studio itself sends. */
@@ -43,26 +43,39 @@ const TYPES: Record<string, string> = {
 const LOCAL = { country: 'local', retention: 'kept in this studio only', training: 'never', verdict: 'local' };
 const ABROAD = { country: 'US', retention: '30 days', training: 'not used for training', verdict: 'allowed' };
 const NONE = { max: 0, roles: [] };
+const DATED = { currency: 'USD', as_of: '2026-07-01', source: 'Luma price list' };
+const SIZES = [{ width: 512, height: 512 }, { width: 640, height: 384 }, { width: 384, height: 640 }];
 
 const MODELS: Model[] = [
   {
-    id: 'starter-1', provider: 'local', title: 'Starter', demo: true, kinds: ['image', 'video'], operations: ['create'],
-    sizes: [{ width: 512, height: 512 }, { width: 640, height: 384 }, { width: 384, height: 640 }], aspects: [],
-    seconds: [2, 3], references: NONE, seed: true, max_prompt_chars: 400, price: null, data: LOCAL, available: true,
+    id: 'starter-1', provider: 'local', title: 'Starter', demo: true, seed: true, max_prompt_chars: 400, data: LOCAL, available: true,
+    abilities: [
+      { kind: 'image', operation: 'create', sizes: SIZES, aspects: [], seconds: [], references: NONE, price: null },
+      { kind: 'video', operation: 'create', sizes: SIZES, aspects: [], seconds: [2, 3], references: NONE, price: null },
+    ],
+    vocabulary: [
+      { slot: 'object', words: [{ word: 'boat', pt: ['barco', 'veleiro'], en: ['boat'] }, { word: 'house', pt: ['casa'], en: ['house'] }] },
+      { slot: 'time', words: [{ word: 'sunset', pt: ['pôr do sol'], en: ['sunset'] }] },
+    ],
   },
   {
-    id: 'photon-1', provider: 'luma', title: 'Photon', demo: false, kinds: ['image'], operations: ['create', 'edit'],
-    sizes: [], aspects: ['16:9', '1:1', '9:16', '4:3'], seconds: [], seed: false, max_prompt_chars: 5000,
-    references: { max: 4, roles: ['image', 'style', 'character'] },
-    price: { unit: 'image', micros: 16_000, currency: 'USD', as_of: '2026-07-01', source: 'Luma price list' },
-    data: ABROAD, available: true,
+    id: 'photon-1', provider: 'luma', title: 'Photon', demo: false, seed: false, max_prompt_chars: 5000, data: ABROAD, available: true,
+    abilities: [
+      {
+        kind: 'image', operation: 'create', sizes: [], aspects: ['16:9', '1:1', '9:16', '4:3'], seconds: [],
+        references: { max: 4, roles: ['image', 'style', 'character'] }, price: { ...DATED, unit: 'image', micros: 16_000 },
+      },
+    ],
   },
   {
-    id: 'ray-2', provider: 'luma', title: 'Ray 2', demo: false, kinds: ['video'], operations: ['create'],
-    sizes: [], aspects: ['16:9', '9:16'], seconds: [5, 9], seed: false, max_prompt_chars: 5000,
-    references: { max: 2, roles: ['start_frame', 'end_frame'] },
-    price: { unit: 'second', micros: 142_000, currency: 'USD', as_of: '2026-07-01', source: 'Luma price list' },
-    data: ABROAD, available: false, unavailable_reason: 'no API key is set',
+    id: 'ray-2', provider: 'luma', title: 'Ray 2', demo: false, seed: false, max_prompt_chars: 5000, data: ABROAD,
+    available: false, unavailable_reason: 'no API key is set',
+    abilities: [
+      {
+        kind: 'video', operation: 'create', sizes: [], aspects: ['16:9', '9:16'], seconds: [5, 9],
+        references: { max: 2, roles: ['start_frame', 'end_frame'] }, price: { ...DATED, unit: 'second', micros: 142_000 },
+      },
+    ],
   },
 ];
 
@@ -214,8 +227,8 @@ export class FakeStudio {
     const found = findings(body.prompt);
     if (found.some((finding) => finding.action === 'refused')) {
       return problem(response, {
-        type: 'about:blank', title: 'Prompt refused', status: 422, code: 'screening.injection',
-        detail: 'The prompt was not sent.', findings: found,
+        type: 'about:blank', title: 'Prompt refused', status: 422, code: 'prompt_refused', detail: 'The prompt was not sent.',
+        errors: found.map(({ kind, start, end }) => ({ field: 'prompt', code: kind, detail: 'found', start, end })),
       });
     }
     this.keys.push(key);
@@ -235,7 +248,7 @@ export class FakeStudio {
     this.#counter += 1;
     const now = new Date(Date.now() + this.#counter).toISOString();
     const model = MODELS.find((candidate) => candidate.id === body.model) ?? MODELS[0];
-    const micros = model?.price?.micros ?? 0;
+    const micros = model?.abilities.find(({ kind }) => kind === body.kind)?.price?.micros ?? 0;
     const unknown = body.prompt.split(/\s+/).filter((word) => /dirig|xil/.test(word));
     const made: Generation = {
       id: `gen_${String(this.#counter).padStart(6, '0')}${randomUUID().replaceAll('-', '').slice(0, 20)}`,
@@ -243,7 +256,7 @@ export class FakeStudio {
       created_at: now, updated_at: now, size: body.size ?? null, aspect: body.aspect ?? null,
       seconds: body.seconds ?? null, seed: body.seed ?? (model?.seed === true ? 48_151 + this.#counter : null),
       outputs: [], notes: [],
-      cost: { estimated: micros, currency: 'USD' },
+      cost: { estimated: { micros, currency: 'USD' } },
       engine: { provider: model?.provider ?? '', model: model?.id ?? '', demo: model?.demo ?? false },
     };
     if (model?.demo === true) {
@@ -290,7 +303,7 @@ export class FakeStudio {
       },
     ];
     made.finished_at = new Date(Date.parse(made.created_at) + 4_200).toISOString();
-    made.cost = { ...made.cost, actual: made.cost?.estimated ?? 0 };
+    made.cost = { ...made.cost, actual: made.cost?.estimated ?? null };
     made.progress = null;
   }
 
@@ -378,14 +391,14 @@ export class FakeStudio {
   }
 }
 
-function findings(prompt: string): NonNullable<Problem['findings']> {
-  const at = (pattern: RegExp, kind: string, action: string): NonNullable<Problem['findings']> =>
+function findings(prompt: string): Finding[] {
+  const at = (pattern: RegExp, kind: string, action: string): Finding[] =>
     [...prompt.matchAll(pattern)].map((match) => ({
       kind, action,
       start: Buffer.byteLength(prompt.slice(0, match.index)),
       end: Buffer.byteLength(prompt.slice(0, match.index + match[0].length)),
     }));
-  return [...at(/\d{3}\.\d{3}\.\d{3}-\d{2}/g, 'cpf', 'redacted'), ...at(/<lora:[^>]*>/g, 'injection', 'refused')];
+  return [...at(/\d{3}\.\d{3}\.\d{3}-\d{2}/g, 'screening.cpf', 'redacted'), ...at(/<lora:[^>]*>/g, 'screening.injection', 'refused')];
 }
 
 const gone = (): Problem => ({ type: 'about:blank', title: 'Not found', status: 404, code: 'not_found' });

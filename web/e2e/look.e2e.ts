@@ -54,7 +54,7 @@ unless.each(THEMES)('in the %s theme', (theme) => {
     fake.plant({
       prompt: 'um veleiro vermelho em mar aberto, luz de fim de tarde', seed: 6,
       notes: [{ code: 'unknown_words', detail: '', words: ['veleiro', 'aberto'] }],
-      screening: { findings: [{ kind: 'cpf', action: 'redacted', start: 4, end: 18 }, { kind: 'zero_width', action: 'removed', start: 1, end: 4 }] },
+      screening: { findings: [{ kind: 'screening.cpf', action: 'redacted', start: 4, end: 18 }, { kind: 'screening.zero_width', action: 'removed', start: 1, end: 4 }] },
     });
     await look('results', '/', {}, async (page) => {
       await page.getByRole('img', { name: /veleiro vermelho/ }).waitFor();

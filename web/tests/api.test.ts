@@ -47,6 +47,17 @@ describe('answers that are no', () => {
     expect(error.retryAfter).toBe(9);
     expect(error.field('seed')?.detail).toBe('d');
     expect(error.field('prompt')).toBeUndefined();
+    expect(error.findings).toEqual([]);
+  });
+
+  test('findings in the text are told apart from what is wrong with it as a whole', async () => {
+    const errors = [
+      { field: 'prompt', code: 'screening.cpf', detail: 'd', start: 4, end: 18 },
+      { field: 'prompt', code: 'too_short', detail: 'd' },
+    ];
+    const error = await problemFrom(Response.json({ code: 'prompt_refused', errors }, { status: 422 }));
+    expect(error.findings).toEqual([{ kind: 'screening.cpf', start: 4, end: 18 }]);
+    expect(error.field('prompt')?.code).toBe('too_short');
   });
 
   test('anything else that a proxy may send', async () => {
@@ -140,8 +151,8 @@ describe('uploads', () => {
     expect(refusal({ size: MAX_REFERENCE_BYTES, type: 'image/webp' })).toBeUndefined();
   });
 
-  test('carry names in any script', () => {
-    expect(metadata('ação.png', 'image/png')).toBe(`filename ${Buffer.from('ação.png').toString('base64')},filetype ${Buffer.from('image/png').toString('base64')}`);
+  test('say what they are, and not how the file was called', () => {
+    expect(metadata('image/png')).toBe(`filetype ${Buffer.from('image/png').toString('base64')}`);
   });
 });
 

@@ -21,10 +21,10 @@ const CLOSED: Record<string, readonly string[]> = {
 };
 
 /** Keys that the server names by a code; the code must stand in the server's or the page's source. */
-const OPEN = ['error', 'screening', 'screening_action', 'note', 'note_help', 'field_error'] as const;
+const OPEN = ['error', 'screening', 'screening_action', 'note', 'note_help', 'field_error', 'words'] as const;
 
 /** Codes that stand for a whole family, used when the member has no text of its own. */
-const FAMILIES = ['screening', 'media'];
+const FAMILIES = ['media'];
 
 const quoted = (text: string, word: string): boolean => [`'${word}'`, `"${word}"`, `\`${word}\``].some((form) => text.includes(form));
 

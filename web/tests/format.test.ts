@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ago, bytes, duration, estimate, fingerprint, moment, money, settledMicros, shape, textRange } from '../src/lib/format';
+import { ago, bytes, duration, estimate, fingerprint, moment, money, settled, shape, textRange } from '../src/lib/format';
 
 /** Intl puts no-break spaces where the eye sees spaces. */
 const plain = (text: string): string => text.replace(/[\u00A0\u202F]/g, ' ');
@@ -23,9 +23,11 @@ describe('money', () => {
   });
 
   test('what was charged counts, even when it is nothing', () => {
-    expect(settledMicros({ estimated: 5, actual: 0 })).toBe(0);
-    expect(settledMicros({ estimated: 5, actual: null })).toBe(5);
-    expect(settledMicros(null)).toBeUndefined();
+    const five = { micros: 5, currency: 'USD' };
+    const nothing = { micros: 0, currency: 'USD' };
+    expect(settled({ estimated: five, actual: nothing })).toBe(nothing);
+    expect(settled({ estimated: five, actual: null })).toBe(five);
+    expect(settled(null)).toBeUndefined();
   });
 });
 

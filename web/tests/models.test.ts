@@ -1,18 +1,20 @@
 import { describe, expect, test } from 'vitest';
-import type { Model } from '../src/lib/api/types';
-import { chooseModel, countCharacters, type Draft, keyOf, modelsFor, readSeed, requestFrom, shapesOf } from '../src/lib/models';
+import type { Ability, Model } from '../src/lib/api/types';
+import { abilityFor, chooseModel, countCharacters, type Draft, keyOf, modelsFor, readSeed, requestFrom, shapesOf } from '../src/lib/models';
 
-const model = (over: Partial<Model>): Model => ({
-  id: 'm', provider: 'p', title: 'M', demo: false, kinds: ['image'], operations: ['create'], sizes: [], aspects: ['16:9', '1:1'],
-  seconds: [], references: { max: 0, roles: [] }, seed: false, max_prompt_chars: 100, price: null,
-  data: { country: 'local', verdict: 'local' }, available: true, ...over,
+const ability = (over: Partial<Ability>): Ability => ({
+  kind: 'image', operation: 'create', sizes: [], aspects: ['16:9', '1:1'], seconds: [], references: { max: 0, roles: [] }, ...over,
+});
+const model = (over: Partial<Model>, ...abilities: Partial<Ability>[]): Model => ({
+  id: 'm', provider: 'p', title: 'M', demo: false, abilities: (abilities.length > 0 ? abilities : [{}]).map(ability),
+  seed: false, max_prompt_chars: 100, data: { country: 'local', verdict: 'local' }, available: true, ...over,
 });
 const draft: Draft = { kind: 'image', prompt: 'mar', shape: undefined, seconds: undefined, seed: '', purpose: undefined, references: [] };
 
 describe('choosing a model', () => {
   const off = model({ id: 'off', available: false });
   const still = model({ id: 'still' });
-  const clip = model({ id: 'clip', kinds: ['video'] });
+  const clip = model({ id: 'clip' }, { kind: 'video' });
 
   test('only those of the kind; those that can be used first', () => {
     expect(modelsFor([off, clip, still], 'image').map(({ id }) => id)).toEqual(['still', 'off']);
@@ -25,6 +27,18 @@ describe('choosing a model', () => {
   });
 });
 
+describe('what a model does for a kind', () => {
+  test('making new, with the roles that changing something adds', () => {
+    const both = model({}, { references: { max: 2, roles: ['style', 'image'] } }, { operation: 'edit', references: { max: 5, roles: ['source', 'image'] } });
+    expect(abilityFor(both, 'image')?.references).toEqual({ max: 5, roles: ['style', 'image', 'source'] });
+  });
+
+  test('nothing, where it only enlarges or goes on with something', () => {
+    expect(abilityFor(model({}, { operation: 'upscale' }, { kind: 'video', operation: 'extend' }), 'image')).toBeUndefined();
+    expect(modelsFor([model({}, { kind: 'video', operation: 'extend' })], 'video')).toEqual([]);
+  });
+});
+
 describe('what is sent', () => {
   test('only fields that the model takes', () => {
     expect(requestFrom({ ...draft, seed: '7', seconds: 5, purpose: 'product' }, model({}))).toEqual({
@@ -33,10 +47,10 @@ describe('what is sent', () => {
   });
 
   test('size, seconds, seed, purpose and references where it takes them', () => {
-    const abroad = model({
-      kinds: ['video'], sizes: [{ width: 640, height: 360 }, { width: 360, height: 640 }], seconds: [5, 9], seed: true,
-      data: { country: 'US', verdict: 'allowed' },
-    });
+    const abroad = model(
+      { seed: true, data: { country: 'US', verdict: 'allowed' } },
+      { kind: 'video', sizes: [{ width: 640, height: 360 }, { width: 360, height: 640 }], seconds: [5, 9] },
+    );
     const asked: Draft = {
       ...draft, kind: 'video', shape: '360x640', seconds: 9, seed: ' 7 ', purpose: 'product', references: [{ asset: 'ast_1', role: 'style' }],
     };
@@ -47,9 +61,9 @@ describe('what is sent', () => {
   });
 
   test('a shape or length of another model falls back to the first', () => {
-    const sized = model({ sizes: [{ width: 8, height: 8 }], kinds: ['video'], seconds: [2, 3] });
+    const sized = model({}, { kind: 'video', sizes: [{ width: 8, height: 8 }], seconds: [2, 3] });
     expect(requestFrom({ ...draft, kind: 'video', shape: '16:9', seconds: 9 }, sized)).toMatchObject({ size: '8x8', seconds: 2 });
-    expect(shapesOf(sized)).toEqual([{ field: 'size', value: '8x8', label: '8 × 8' }]);
+    expect(shapesOf(ability({ sizes: [{ width: 8, height: 8 }] }))).toEqual([{ field: 'size', value: '8x8', label: '8 × 8' }]);
   });
 });
 

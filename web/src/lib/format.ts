@@ -1,4 +1,4 @@
-import type { Cost, Price, Size } from './api/types';
+import type { Cost, Money, Price, Size } from './api/types';
 
 const MICROS = 1_000_000;
 
@@ -20,7 +20,7 @@ export function estimate(price: Price | null | undefined, seconds: number | unde
 }
 
 /** The cost that counts: the real one when it is known. */
-export function settledMicros(cost: Cost | null | undefined): number | undefined {
+export function settled(cost: Cost | null | undefined): Money | undefined {
   return cost?.actual ?? cost?.estimated ?? undefined;
 }
 

@@ -1,4 +1,4 @@
-import type { GenerationRequest, Kind, Model, Purpose, ReferenceRole } from './api/types';
+import type { Ability, GenerationRequest, Kind, Model, Purpose, ReferenceRole } from './api/types';
 import { sizeText, sizeValue } from './format';
 
 /** Largest seed that the API takes: 2^53 − 1, exact in JSON and here. */
@@ -15,9 +15,24 @@ export interface Shape {
 /** Two providers may offer a model of the same id. */
 export const keyOf = (model: Pick<Model, 'provider' | 'id'>): string => `${model.provider}/${model.id}`;
 
+/** Ways of making something from words; the server infers which from the roles of the references. */
+const FROM_WORDS = ['create', 'edit', 'modify'];
+
+/**
+ * What a model does for a kind when asked in words: its bounds for making something new, with the roles
+ * that changing something given would add. Undefined where it makes nothing new of this kind.
+ */
+export function abilityFor(model: Model, kind: Kind): Ability | undefined {
+  const fitting = model.abilities.filter((ability) => ability.kind === kind && FROM_WORDS.includes(ability.operation));
+  const create = fitting.find((ability) => ability.operation === 'create');
+  if (create === undefined) return undefined;
+  const roles = [...new Set(fitting.flatMap((ability) => ability.references.roles))];
+  return { ...create, references: { max: Math.max(...fitting.map((ability) => ability.references.max)), roles } };
+}
+
 /** Models for a kind: those that can be used now first, in the server's order. */
 export function modelsFor(models: readonly Model[], kind: Kind): Model[] {
-  const fitting = models.filter((model) => model.kinds.includes(kind));
+  const fitting = models.filter((model) => abilityFor(model, kind) !== undefined);
   return [...fitting.filter((model) => model.available), ...fitting.filter((model) => !model.available)];
 }
 
@@ -30,12 +45,12 @@ export function chooseModel(models: readonly Model[], kind: Kind, key: string | 
 /** Whether what is sent goes to somebody else's machines; then its purpose is asked for and recorded. */
 export const leavesTheHouse = (model: Model): boolean => model.data.verdict !== 'local';
 
-/** Exact sizes where the model has them, else aspects. */
-export function shapesOf(model: Model): Shape[] {
-  if (model.sizes.length > 0) {
-    return model.sizes.map((size) => ({ field: 'size', value: sizeValue(size), label: sizeText(size) }));
+/** Exact sizes where it has them, else aspects. */
+export function shapesOf(ability: Ability): Shape[] {
+  if (ability.sizes.length > 0) {
+    return ability.sizes.map((size) => ({ field: 'size', value: sizeValue(size), label: sizeText(size) }));
   }
-  return model.aspects.map((aspect) => ({ field: 'aspect', value: aspect, label: aspect }));
+  return ability.aspects.map((aspect) => ({ field: 'aspect', value: aspect, label: aspect }));
 }
 
 /** `wanted` if it is on offer, else the first. */
@@ -73,10 +88,11 @@ export function requestFrom(draft: Draft, model: Model): GenerationRequest {
     model: model.id,
     provider: model.provider,
   };
-  const shapes = shapesOf(model);
+  const ability = abilityFor(model, draft.kind);
+  const shapes = ability === undefined ? [] : shapesOf(ability);
   const shape = shapes.find((candidate) => candidate.value === draft.shape) ?? shapes[0];
   if (shape !== undefined) request[shape.field] = shape.value;
-  const seconds = draft.kind === 'video' ? choose(model.seconds, draft.seconds) : undefined;
+  const seconds = draft.kind === 'video' ? choose(ability?.seconds ?? [], draft.seconds) : undefined;
   if (seconds !== undefined) request.seconds = seconds;
   const seed = readSeed(draft.seed);
   if (model.seed && seed.kind === 'seed') request.seed = seed.value;

@@ -1,6 +1,6 @@
 /** Sentences made from what the server says, in the reader's language. */
 import type { ProblemError } from './api/problem';
-import type { FieldProblem, Fault, Generation, Model, Note } from './api/types';
+import type { Fault, FieldProblem, Generation, Model, Money, Note, Price } from './api/types';
 import { money } from './format';
 import { language, named, t } from './i18n/i18n.svelte';
 import { modelList } from './modelList.svelte';
@@ -25,7 +25,8 @@ export const noteTitle = (note: Note): string => named(`note.${note.code}`, note
 const LABELS: readonly string[] = ['demo_model', 'animated_still'];
 export const isLabel = (note: Note): boolean => LABELS.includes(note.code);
 
-export const findingText = (kind: string): string => named(`screening.${kind}`, kind);
+/** A finding's kind is its code: `screening.cpf`. */
+export const findingText = (kind: string): string => named(kind, kind);
 
 export const actionText = (action: string): string => named(`screening_action.${action}`, action);
 
@@ -37,8 +38,7 @@ export function stateText(generation: Pick<Generation, 'state' | 'progress'>): s
   return t(`state.${generation.state}`);
 }
 
-export function priceText(model: Model): string {
-  const { price } = model;
+export function priceText(price: Price | null | undefined): string {
   if (price === null || price === undefined || price.micros === 0) return t('price.free');
   return t(`price.per_${price.unit}`, { amount: money(price.micros, price.currency, language.locale) });
 }
@@ -66,3 +66,6 @@ export function labelsOf(generation: Generation): string[] {
   const labels = (generation.notes ?? []).filter(isLabel).map(noteTitle);
   return generation.engine?.demo === true ? [...new Set([t('model.demo'), ...labels])] : labels;
 }
+
+export const moneyText = (amount: Money): string =>
+  amount.micros === 0 ? t('price.free') : money(amount.micros, amount.currency, language.locale);

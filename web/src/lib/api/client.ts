@@ -38,6 +38,10 @@ export function isWorthRepeating(error: unknown): boolean {
   return error instanceof ProblemError && [0, 502, 503, 504].includes(error.problem.status);
 }
 
+/** The same click may be sent again by hand: also when there was no room at that moment. */
+export const canBeRepeated = (error: ProblemError): boolean =>
+  isWorthRepeating(error) || [429, 507].includes(error.problem.status);
+
 /**
  * Sends what one click asks for. The same key goes with every repeat, so that a lost answer cannot
  * become a second generation.

@@ -1,4 +1,4 @@
-import type { FieldProblem, Problem } from './types';
+import type { FieldProblem, Finding, Problem } from './types';
 
 /** An answer that was no: from the server as problem details, or made here when no answer came. */
 export class ProblemError extends Error {
@@ -13,8 +13,16 @@ export class ProblemError extends Error {
     this.retryAfter = retryAfter;
   }
 
+  /** What was found in the text, where that is why it was refused. */
+  get findings(): Finding[] {
+    return (this.problem.errors ?? []).flatMap(({ field, code, start, end }) =>
+      field === 'prompt' && start !== undefined && end !== undefined ? [{ kind: code, start, end }] : [],
+    );
+  }
+
+  /** What is wrong with a field as a whole. */
   field(name: string): FieldProblem | undefined {
-    return this.problem.errors?.find((error) => error.field === name);
+    return this.problem.errors?.find((error) => error.field === name && error.start === undefined);
   }
 }
 

@@ -47,24 +47,37 @@ export interface DataHandling {
   verdict?: string | null;
 }
 
+/** One thing a model does, with its bounds. */
+export interface Ability {
+  kind: Kind;
+  operation: string;
+  /** Exact sizes it makes; empty where it takes an aspect instead. */
+  sizes: Size[];
+  aspects: string[];
+  seconds: number[];
+  references: { max: number; roles: ReferenceRole[] };
+  /** The lowest price of one output or second; absent or null where it costs nothing. */
+  price?: Price | null;
+}
+
+/** Words for one part of a scene, as the built-in model knows them. */
+export interface VocabularyGroup {
+  slot: string;
+  words: { word: string; pt: string[]; en: string[] }[];
+}
+
 export interface Model {
   id: string;
   provider: string;
   title: string;
   demo: boolean;
-  kinds: Kind[];
-  operations: string[];
-  sizes: Size[];
-  aspects: string[];
-  seconds: number[];
-  references: { max: number; roles: ReferenceRole[] };
+  abilities: Ability[];
   seed: boolean;
   max_prompt_chars: number;
-  /** Absent or null: this model costs nothing. */
-  price?: Price | null;
   data: DataHandling;
   available: boolean;
   unavailable_reason?: string | null;
+  vocabulary?: VocabularyGroup[] | null;
 }
 
 /** Where on the line a generation stands. */
@@ -92,12 +105,18 @@ export interface Output {
   sha256: string;
 }
 
-export interface Cost {
+export interface Money {
   /** Millionths of one unit of `currency`. */
-  estimated?: number | null;
+  micros: number;
+  currency: string;
+}
+
+export interface Cost {
+  estimated?: Money | null;
   /** What was charged; absent until it is known. */
-  actual?: number | null;
-  currency?: string | null;
+  actual?: Money | null;
+  /** What a provider may have charged without proof either way. */
+  possible_loss?: Money | null;
 }
 
 export interface Note {
@@ -107,8 +126,10 @@ export interface Note {
 }
 
 export interface Finding {
+  /** Its code, such as `screening.cpf`. */
   kind: string;
-  action: string;
+  /** What was done; absent where the whole text was refused. */
+  action?: string;
   /** First byte in the text as typed (UTF-8), and the byte after the last one. */
   start: number;
   end: number;
@@ -169,6 +190,9 @@ export interface FieldProblem {
   field: string;
   code: string;
   detail: string;
+  /** Where in the typed text it is (UTF-8 bytes), for findings in prompts. */
+  start?: number;
+  end?: number;
 }
 
 /** RFC 9457 problem details, with the studio's stable `code` and the request's id. */
@@ -180,6 +204,4 @@ export interface Problem {
   code: string;
   request_id?: string;
   errors?: FieldProblem[];
-  /** What was found in a prompt that was not sent. */
-  findings?: Finding[];
 }

@@ -75,7 +75,13 @@ class Generations {
   }
 
   async cancel(id: string, key: string): Promise<void> {
-    await this.#settle(await api.cancelGeneration(id, key), false);
+    try {
+      await this.#settle(await api.cancelGeneration(id, key), false);
+    } catch (error) {
+      // It ended at the same moment: show how.
+      if (error instanceof ProblemError && error.problem.status === 409) await this.#catchUp(id);
+      throw error;
+    }
   }
 
   async retry(id: string, key: string): Promise<Generation> {

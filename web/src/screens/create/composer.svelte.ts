@@ -1,10 +1,10 @@
-import { isWorthRepeating } from '../../lib/api/client';
+import { canBeRepeated } from '../../lib/api/client';
 import { ProblemError } from '../../lib/api/problem';
 import { type Generation, type GenerationRequest, type Kind, type Purpose, PURPOSES } from '../../lib/api/types';
 import { generations } from '../../lib/generations/store.svelte';
 import { session } from '../../lib/memory';
 import { modelList } from '../../lib/modelList.svelte';
-import { choose, chooseModel, countCharacters, keyOf, leavesTheHouse, readSeed, requestFrom, shapesOf } from '../../lib/models';
+import { abilityFor, choose, chooseModel, countCharacters, keyOf, leavesTheHouse, readSeed, requestFrom, shapesOf } from '../../lib/models';
 import { uuid } from '../../lib/uuid';
 import { References } from './references.svelte';
 
@@ -37,12 +37,13 @@ class Composer {
   #sent: Sent | undefined;
 
   readonly model = $derived(chooseModel(modelList.items, this.kind, this.modelKey));
-  readonly shapes = $derived(this.model === undefined ? [] : shapesOf(this.model));
+  readonly ability = $derived(this.model === undefined ? undefined : abilityFor(this.model, this.kind));
+  readonly shapes = $derived(this.ability === undefined ? [] : shapesOf(this.ability));
   readonly chosenShape = $derived(this.shapes.find((shape) => shape.value === this.shape) ?? this.shapes[0]);
-  readonly chosenSeconds = $derived(this.kind === 'video' ? choose(this.model?.seconds ?? [], this.seconds) : undefined);
+  readonly chosenSeconds = $derived(this.kind === 'video' ? choose(this.ability?.seconds ?? [], this.seconds) : undefined);
   readonly characters = $derived(countCharacters(this.prompt));
   /** The same click can be sent again under its key. */
-  readonly canRepeat = $derived(this.problem !== undefined && isWorthRepeating(this.problem));
+  readonly canRepeat = $derived(this.problem !== undefined && canBeRepeated(this.problem));
 
   constructor() {
     this.#restore();
@@ -55,7 +56,7 @@ class Composer {
     if (this.model.seed && readSeed(this.seed).kind === 'wrong') return 'seed.wrong';
     if (leavesTheHouse(this.model) && this.purpose === undefined) return 'purpose.missing';
     if (this.references.isSending) return 'references.sending';
-    if (this.references.ready.length > this.model.references.max) return 'references.too_many';
+    if (this.references.ready.length > (this.ability?.references.max ?? 0)) return 'references.too_many';
     return undefined;
   }
 
