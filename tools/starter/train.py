@@ -811,16 +811,19 @@ class Trainer:
                 self.average[name].copy_(value)
 
     def train(self, loss_of_batch, batch, every=25, save_every=150):
-        """Trains on `loss_of_batch()` until the budget is spent; `batch` is the global batch size."""
+        """Trains until the budget is spent; `batch` is the global batch size.
+
+        `loss_of_batch()` returns the loss to minimise and the one to report.
+        """
         last = saved = time.monotonic()
         recent = None
         while self.seconds < self.budget:
-            loss = loss_of_batch()
+            loss, reported = loss_of_batch()
             for parameter in self.optimiser.parameters:
                 parameter.grad = None
             loss.backward()
             now = time.monotonic()
-            loss, spent = self.team.averaged_gradients(self.optimiser.parameters, [loss.item(), now - last])
+            loss, spent = self.team.averaged_gradients(self.optimiser.parameters, [reported.item(), now - last])
             last = now
             self.seconds += spent
             nn.utils.clip_grad_norm_(self.optimiser.parameters, 1.0)
@@ -844,7 +847,8 @@ def autoencoder_loss(model, pictures, noise):
     latents = model.encoder(pictures)
     error = model.decoder(latents + noise * torch.randn_like(latents)) - pictures
     across, down = error.diff(dim=3), error.diff(dim=2)
-    return error.abs().mean() + 0.7 * (across.abs().mean() + down.abs().mean())
+    loss = error.abs().mean() + 0.7 * (across.abs().mean() + down.abs().mean())
+    return loss, loss
 
 
 def inner_convolution(name, parameter):
@@ -902,7 +906,8 @@ def decoder_stage(team, preset, run, budget):
             weight = busy_weight(batch)
         error = model(latents) - batch
         across, down = error.diff(dim=3) * weight[..., 1:], error.diff(dim=2) * weight[:, :, 1:]
-        return (error * weight).abs().mean() + 0.7 * (across.abs().mean() + down.abs().mean())
+        objective = (error * weight).abs().mean() + 0.7 * (across.abs().mean() + down.abs().mean())
+        return objective, error.abs().mean()
 
     trainer.train(loss, preset.autoencoder_batch)
 
@@ -936,12 +941,28 @@ def generator_matrix(name, parameter):
     return inside and parameter.dim() == 2 and "mod" not in name
 
 
-def flow_loss(model, latents, tokens):
-    """Squared error of the velocity at random times (logit-normal)."""
-    t = torch.sigmoid(torch.randn(len(latents), device=latents.device) + 0.2)
+def token_weights(latents, tokens):
+    """Weights of the loss per packed token, mean 1: higher where a scene differs from the mean of its time and ground.
+
+    Most of a landscape is the same in every scene, and the small object would otherwise
+    count for little.
+    """
+    landscape = tokens[:, 0] * len(scenes.VOCABULARY) + tokens[:, 1]
+    weights = torch.empty(latents.shape[:2])
+    for kind in landscape.unique():
+        chosen = landscape == kind
+        scene = latents[chosen].float()
+        weights[chosen] = 1 + 2 * (scene - scene.mean(0)).square().mean(-1).sqrt().clamp(max=1)
+    return weights / weights.mean()
+
+
+def flow_loss(model, latents, tokens, weights):
+    """Weighted and plain squared error of the velocity at random times (logit-normal, rather noisy ones)."""
+    t = torch.sigmoid(torch.randn(len(latents), device=latents.device) + 0.5)
     noise = torch.randn_like(latents)
     mixed = torch.lerp(latents, noise, t[:, None, None])
-    return (model(mixed, tokens, t).float() - (noise - latents)).square().mean()
+    error = (model(mixed, tokens, t).float() - (noise - latents)).square().mean(-1)
+    return (error * weights).mean(), error.mean()
 
 
 def dit_stage(team, preset, run, budget):
@@ -950,6 +971,7 @@ def dit_stage(team, preset, run, budget):
     optimiser = Muon(model, preset.dit_rate, preset.adam_rate, generator_matrix)
     trainer = Trainer("dit", model, optimiser, team, run, budget, preset.ema_horizon)
     pool = torch.load(run / "latents.pt", weights_only=True, mmap=preset.device == "cpu")
+    weights = token_weights(pool["latents"], pool["tokens"]).to(preset.device)
     latents, tokens = pool["latents"].to(preset.device), pool["tokens"].to(preset.device)
     torch.manual_seed(preset.seed + 1000 * team.rank + trainer.step)
     share = preset.dit_batch // team.size
@@ -958,7 +980,7 @@ def dit_stage(team, preset, run, budget):
         chosen = torch.randint(0, len(latents), (share,), device=latents.device)
         words = dropped_words(tokens[chosen], preset.word_drop, preset.caption_drop)
         with torch.autocast("cuda", torch.bfloat16, enabled=preset.device == "cuda"):
-            return flow_loss(model, latents[chosen].float(), words)
+            return flow_loss(model, latents[chosen].float(), words, weights[chosen])
 
     trainer.train(loss, preset.dit_batch)
 
