@@ -234,25 +234,30 @@ impl<'a> Camera<'a> {
             let source = &self.pixels[line * source_len..(line + 1) * source_len];
             let row = &mut self.rows[line * row_len..(line + 1) * row_len];
             for (taps, out) in columns.iter().zip(row.chunks_exact_mut(3)) {
-                for (channel, value) in out.iter_mut().enumerate() {
-                    *value = (0..4)
-                        .map(|tap| taps.weight[tap] * f32::from(source[taps.at[tap] * 3 + channel]))
-                        .sum();
-                }
+                let [a, b, c, d] = taps.at.map(|column| &source[column * 3..column * 3 + 3]);
+                let [wa, wb, wc, wd] = taps.weight;
+                out[0] =
+                    wa * f32::from(a[0]) + wb * f32::from(b[0]) + wc * f32::from(c[0]) + wd * f32::from(d[0]);
+                out[1] =
+                    wa * f32::from(a[1]) + wb * f32::from(b[1]) + wc * f32::from(c[1]) + wd * f32::from(d[1]);
+                out[2] =
+                    wa * f32::from(a[2]) + wb * f32::from(b[2]) + wc * f32::from(c[2]) + wd * f32::from(d[2]);
             }
         }
         for (taps, out) in lines.iter().zip(picture.chunks_exact_mut(row_len)) {
-            let rows = taps
+            let [a, b, c, d] = taps
                 .at
                 .map(|line| &self.rows[line * row_len..(line + 1) * row_len]);
+            let [wa, wb, wc, wd] = taps.weight;
             for (index, value) in out.iter_mut().enumerate() {
-                let sum: f32 = (0..4).map(|tap| taps.weight[tap] * rows[tap][index]).sum();
+                let sum = wa * a[index] + wb * b[index] + wc * c[index] + wd * d[index];
+                // A cast saturates: overshoot of the cubic ends at black or white.
                 #[expect(
                     clippy::cast_possible_truncation,
                     clippy::cast_sign_loss,
-                    reason = "clamped to 0..=255"
+                    reason = "saturating is meant"
                 )]
-                let byte = (sum + 0.5).clamp(0.0, 255.0) as u8;
+                let byte = (sum + 0.5) as u8;
                 *value = byte;
             }
         }

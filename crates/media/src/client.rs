@@ -5,13 +5,11 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::limits::{JOB_TIMEOUT, MAX_HEADER_BYTES, MAX_RESULT_BYTES};
-use crate::protocol::{
-    Animate, Answer, Clean, Cleaned, Encoded, Inspected, Job, Still, Thumbnail, read_message, write_message,
-};
+use crate::protocol::{Animate, Answer, Clean, Cleaned, Encoded, Inspected, Job, Still, Thumbnail};
 use crate::{MediaError, sniff};
 
 /// Signal numbers that say what the child ran into (Linux).
@@ -137,19 +135,23 @@ async fn exchange(child: &mut Child, job: &Job, bytes: &[u8]) -> Result<(Answer,
     let streams = child.stdin.take().zip(child.stdout.take());
     let (mut input, output) = streams.ok_or_else(unexpected)?;
     let send = async {
-        let mut header = Vec::new();
-        if write_message(&mut header, job, &[]).is_ok() {
-            // The length of the bytes takes the place of the zero that stands at the end.
-            header.truncate(header.len() - 8);
-            header.extend_from_slice(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
-            // A child that refuses early closes its end; its answer says why.
+        // A child that refuses early closes its end; its answer says why, so a failed write is no error.
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes();
+        if let Ok(mut header) = serde_json::to_vec(job) {
+            header.push(b'\n');
+            header.extend_from_slice(&length);
             if input.write_all(&header).await.is_ok() {
                 drop(input.write_all(bytes).await);
             }
         }
         drop(input);
+        // Only the answer ends the exchange.
+        std::future::pending::<()>().await;
     };
-    let ((), answered) = tokio::join!(send, receive(output));
+    let answered = tokio::select! {
+        answered = receive(output) => answered,
+        () = send => Err(unexpected()),
+    };
     let answered = match answered {
         Err(error @ MediaError::TooLarge { .. }) => {
             drop(child.kill().await);
@@ -174,18 +176,35 @@ async fn exchange(child: &mut Child, job: &Job, bytes: &[u8]) -> Result<(Answer,
 
 /// Takes at most a header line and [`MAX_RESULT_BYTES`], so a child gone wrong cannot fill our memory.
 async fn receive(output: impl AsyncRead + Unpin) -> Result<(Answer, Vec<u8>), MediaError> {
-    let limit = MAX_HEADER_BYTES + 8 + MAX_RESULT_BYTES;
-    let mut message = Vec::new();
-    output
-        .take(limit + 1)
-        .read_to_end(&mut message)
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    (&mut output)
+        .take(MAX_HEADER_BYTES)
+        .read_until(b'\n', &mut line)
         .await
         .map_err(|_| unexpected())?;
-    let bytes = u64::try_from(message.len()).unwrap_or(u64::MAX);
-    if bytes > limit {
-        return Err(MediaError::TooLarge { bytes, limit });
+    // Cut, or too long to be one of ours.
+    if line.last() != Some(&b'\n') {
+        return Err(unexpected());
     }
-    read_message(message.as_slice(), MAX_RESULT_BYTES)
+    let answer = serde_json::from_slice(&line).map_err(|_| unexpected())?;
+    let length = output.read_u64_le().await.map_err(|_| unexpected())?;
+    if length > MAX_RESULT_BYTES {
+        return Err(MediaError::TooLarge {
+            bytes: length,
+            limit: MAX_RESULT_BYTES,
+        });
+    }
+    let mut bytes = Vec::new();
+    output
+        .take(length)
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(|_| unexpected())?;
+    if u64::try_from(bytes.len()) != Ok(length) {
+        return Err(unexpected());
+    }
+    Ok((answer, bytes))
 }
 
 #[cfg(unix)]

@@ -314,3 +314,69 @@ fn skip_blocks<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], MediaError> {
         first.get_or_insert(block);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Beginnings that lead the walkers in, so that chance reaches more than the first check.
+    const HEADS: [(MediaType, &[u8]); 4] = [
+        (
+            MediaType::Png,
+            b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x04\0\0\0\x04\x08\x02\0\0\0\0\0\0\0",
+        ),
+        (MediaType::Jpeg, b"\xff\xd8\xff"),
+        (MediaType::WebP, b"RIFF\x40\0\0\0WEBP"),
+        (MediaType::Gif, b"GIF89a\x04\0\x04\0\x80\0\0"),
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+        #[test]
+        fn any_bytes_give_a_size_within_the_limits_or_an_error(
+            head in 0..HEADS.len(),
+            tail in proptest::collection::vec(
+                prop_oneof![any::<u8>(), Just(0u8), Just(0xFF), Just(b','), Just(b'!'), Just(0xC0), Just(0xDA)],
+                0..200,
+            ),
+        ) {
+            let (media_type, head) = HEADS[head];
+            if let Ok(found) = scan(media_type, &[head, &tail].concat()) {
+                prop_assert!((1..=MAX_SIDE).contains(&found.width) && (1..=MAX_SIDE).contains(&found.height));
+                prop_assert!(u64::from(found.width) * u64::from(found.height) <= MAX_PIXELS);
+                prop_assert!((1..=MAX_FRAMES).contains(&found.frames));
+            }
+        }
+    }
+
+    #[test]
+    fn animated_png_and_webp_are_counted() {
+        let mut png = HEADS[0].1.to_vec();
+        for _ in 0..3 {
+            // Chunk header, 26 bytes with a delay of 1/4 s, checksum.
+            png.extend_from_slice(b"\0\0\0\x1afcTL");
+            png.extend_from_slice(&[0; 20]);
+            png.extend_from_slice(&[0, 1, 0, 4, 0, 0, 0, 0, 0, 0]);
+        }
+        png.extend_from_slice(b"\0\0\0\0IEND\xae\x42\x60\x82");
+        let found = scan(MediaType::Png, &png).unwrap();
+        assert_eq!((found.frames, found.seconds), (3, 0.75));
+
+        let mut webp = b"WEBPVP8X\x0a\0\0\0\x02\0\0\0\x09\0\0\x04\0\0".to_vec();
+        for _ in 0..2 {
+            webp.extend_from_slice(b"ANMF\x10\0\0\0");
+            webp.extend_from_slice(&[0; 12]);
+            webp.extend_from_slice(&[0xF4, 1, 0, 0]);
+        }
+        let mut file = b"RIFF".to_vec();
+        file.extend_from_slice(&u32::try_from(webp.len()).unwrap().to_le_bytes());
+        file.extend(webp);
+        let found = scan(MediaType::WebP, &file).unwrap();
+        assert_eq!((found.width, found.height, found.frames), (10, 5, 2));
+        assert!((found.seconds - 1.0).abs() < 1e-9);
+        assert!(!found.has_metadata);
+    }
+}

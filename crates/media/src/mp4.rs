@@ -262,3 +262,61 @@ fn too_complex(what: &str, limit: usize) -> MediaError {
         limit: limit as u64,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn nested() -> impl Strategy<Value = Vec<u8>> {
+        let kind = proptest::sample::select(vec![
+            b"ftyp", b"moov", b"trak", b"mdia", b"mdat", b"hdlr", b"stbl", b"stsz", b"udta", b"moof", b"mvhd",
+        ]);
+        let leaf = (
+            kind.clone(),
+            proptest::collection::vec(any::<u8>(), 0..40),
+            -9i64..9,
+        );
+        let one = |(kind, body, lie): (&'static [u8; 4], Vec<u8>, i64)| {
+            // Three boxes in four tell the truth about their size.
+            let lie = if lie % 4 == 0 { lie } else { 0 };
+            let size = u32::try_from(i64::try_from(body.len() + 8).unwrap() + lie).unwrap_or(0);
+            [&size.to_be_bytes(), kind.as_slice(), &body].concat()
+        };
+        leaf.prop_map(one).prop_recursive(5, 40, 6, move |inner| {
+            (kind.clone(), proptest::collection::vec(inner, 0..6), -9i64..9)
+                .prop_map(move |(kind, children, lie)| one((kind, children.concat(), lie)))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn boxes_lie_inside_the_file_and_inside_each_other(
+            pieces in proptest::collection::vec(nested(), 0..5),
+        ) {
+            let bytes = pieces.concat();
+            if let Ok(boxes) = walk(&bytes) {
+                for found in &boxes {
+                    prop_assert!(found.start + 8 <= found.body && found.body <= found.end);
+                    prop_assert!(found.end <= bytes.len());
+                }
+                // What stands at the top covers the file without gaps.
+                let mut at = 0;
+                for found in boxes.iter().filter(|found| found.parent == *b"    ") {
+                    prop_assert_eq!(found.start, at);
+                    at = found.end;
+                }
+                prop_assert_eq!(at, bytes.len());
+                drop(check_structure(&bytes, &boxes));
+                let mut blanked = bytes.clone();
+                for found in &boxes {
+                    blank(&mut blanked, found);
+                }
+                prop_assert_eq!(walk(&blanked).map(|boxes| boxes.len()).is_ok(), true);
+            }
+        }
+    }
+}

@@ -92,6 +92,7 @@ pub enum StillFormat {
     /// PNG.
     Png,
     /// WebP, lossless.
+    #[serde(rename = "webp")]
     WebP,
 }
 

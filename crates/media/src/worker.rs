@@ -2,7 +2,8 @@
 //!
 //! The binary that starts a [`MediaWorker`](crate::MediaWorker) offers a hidden subcommand that calls
 //! [`run`] with its standard streams and ends with the returned code. It must do so before it starts any
-//! thread.
+//! thread. The streams must be pipes or `/dev/null`: the child may not write to files, standard error
+//! included, and ends with `SIGXFSZ` when it tries.
 
 use std::io::{BufReader, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
