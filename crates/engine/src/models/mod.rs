@@ -1,0 +1,3 @@
+//! Denoising transformers.
+
+pub mod flux1;

@@ -1,0 +1,3 @@
+//! Samplers: how noise becomes latents.
+
+pub mod flow_euler;

@@ -1,0 +1,3 @@
+//! Auto-encoders between pictures and latents.
+
+pub mod decoder;
