@@ -1,10 +1,12 @@
 import { preferences } from '../memory';
 import {
   chooseLocale,
+  FIRST,
   type Key,
   type Locale,
   lookUp,
   type PluralKey,
+  speak,
   translate,
   translatePlural,
   type Values,
@@ -13,25 +15,42 @@ import {
 const STORED = 'studio.locale';
 
 class Language {
-  #locale = $state<Locale>(chooseLocale(preferences.read(STORED), navigator.languages));
+  #spoken = $state.raw(FIRST);
 
-  get locale(): Locale {
-    return this.#locale;
+  get spoken(): typeof FIRST {
+    return this.#spoken;
   }
 
-  choose(locale: Locale): void {
-    this.#locale = locale;
+  get locale(): Locale {
+    return this.#spoken.locale;
+  }
+
+  /** Takes up the reader's language; where its texts do not arrive, the first language stays. */
+  async start(): Promise<void> {
+    await this.#take(chooseLocale(preferences.read(STORED), navigator.languages));
+  }
+
+  async choose(locale: Locale): Promise<void> {
     preferences.write(STORED, locale);
+    await this.#take(locale);
+  }
+
+  async #take(locale: Locale): Promise<void> {
+    try {
+      this.#spoken = await speak(locale);
+    } catch {
+      // The server is away: what is on the page stays readable.
+    }
   }
 }
 
 export const language = new Language();
 
-export const t = (key: Key, values?: Values): string => translate(language.locale, key, values);
+export const t = (key: Key, values?: Values): string => translate(language.spoken, key, values);
 
 export const plural = (base: PluralKey, count: number, values?: Values): string =>
-  translatePlural(language.locale, base, count, values);
+  translatePlural(language.spoken, base, count, values);
 
 /** The text for a code that came from the server, or what the server itself said. */
 export const named = (key: string, otherwise: string, values?: Values): string =>
-  lookUp(language.locale, key, values) ?? otherwise;
+  lookUp(language.spoken, key, values) ?? otherwise;

@@ -1,4 +1,3 @@
-import en from '../../../../locales/en.json';
 import ptBR from '../../../../locales/pt-BR.json';
 
 /** pt-BR is written first; its keys are the keys. */
@@ -10,7 +9,21 @@ export const LOCALES = ['pt-BR', 'en'] as const;
 export type Locale = (typeof LOCALES)[number];
 export type Values = Readonly<Record<string, string | number>>;
 
-export const CATALOGUES: Readonly<Record<Locale, Readonly<Record<Key, string>>>> = { 'pt-BR': ptBR, en };
+export type Catalogue = Readonly<Record<Key, string>>;
+
+/** A language with its texts. */
+export interface Spoken {
+  locale: Locale;
+  catalogue: Catalogue;
+}
+
+/** Always at hand; the other languages are fetched when they are asked for. */
+export const FIRST: Spoken = { locale: 'pt-BR', catalogue: ptBR };
+
+export async function speak(locale: Locale): Promise<Spoken> {
+  if (locale === 'pt-BR') return FIRST;
+  return { locale, catalogue: (await import('../../../../locales/en.json')).default };
+}
 
 /** Puts values where the text says `{name}`; numbers are written as the language writes them. */
 export function fill(text: string, values: Values | undefined, locale: Locale): string {
@@ -22,18 +35,18 @@ export function fill(text: string, values: Values | undefined, locale: Locale): 
   });
 }
 
-export const translate = (locale: Locale, key: Key, values?: Values): string =>
-  fill(CATALOGUES[locale][key], values, locale);
+export const translate = ({ locale, catalogue }: Spoken, key: Key, values?: Values): string =>
+  fill(catalogue[key], values, locale);
 
 /** For texts that the server names by a code: undefined when the catalogue has none. */
-export function lookUp(locale: Locale, key: string, values?: Values): string | undefined {
-  const text: string | undefined = Object.hasOwn(CATALOGUES[locale], key) ? CATALOGUES[locale][key as Key] : undefined;
+export function lookUp({ locale, catalogue }: Spoken, key: string, values?: Values): string | undefined {
+  const text: string | undefined = Object.hasOwn(catalogue, key) ? catalogue[key as Key] : undefined;
   return text === undefined ? undefined : fill(text, values, locale);
 }
 
-export function translatePlural(locale: Locale, base: PluralKey, count: number, values?: Values): string {
-  const form = new Intl.PluralRules(locale).select(count) === 'one' ? 'one' : 'other';
-  return translate(locale, `${base}_${form}` as Key, { ...values, count });
+export function translatePlural(spoken: Spoken, base: PluralKey, count: number, values?: Values): string {
+  const form = new Intl.PluralRules(spoken.locale).select(count) === 'one' ? 'one' : 'other';
+  return translate(spoken, `${base}_${form}` as Key, { ...values, count });
 }
 
 /** The first language the reader asked for that we speak; any Portuguese is served by the Brazilian one. */
