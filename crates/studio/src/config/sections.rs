@@ -193,9 +193,6 @@ pub struct Providers {
 pub struct EmbeddedProvider {
     /// Whether it is offered.
     pub enabled: bool,
-    /// Generations that it works on at the same time.
-    #[schemars(range(min = 1, max = 64))]
-    pub max_concurrent: u64,
 }
 
 /// `[providers.<name>]` of a provider that is reached over HTTP with a key.

@@ -543,3 +543,52 @@ proptest! {
         }
     }
 }
+
+/// One row per setting: name, variable, default, meaning. The page of the book holds exactly this.
+fn table() -> String {
+    let schema = schema();
+    let mut table = String::from("| Setting | Default | Meaning |\n|---|---|---|\n");
+    for setting in read("", &[]).unwrap().settings {
+        let mut node = &schema;
+        for word in setting.key.split('.') {
+            if let Some(pointer) = node["$ref"].as_str() {
+                node = schema.pointer(pointer.trim_start_matches('#')).unwrap();
+            }
+            node = &node["properties"][word];
+        }
+        let meaning = node["description"]
+            .as_str()
+            .expect(&setting.key)
+            .replace('\n', " ");
+        let secret = if node["writeOnly"] == true {
+            " *Secret.*"
+        } else {
+            ""
+        };
+        let shown = if setting.shown == "(not set)" {
+            "not set".to_owned()
+        } else {
+            format!("`{}`", setting.shown)
+        };
+        table.push_str(&format!("| `{}` | {shown} | {meaning}{secret} |\n", setting.key));
+    }
+    table
+}
+
+#[test]
+fn the_book_lists_every_setting() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/configuration.md");
+    let text = fs::read_to_string(page).unwrap();
+    let (_, rest) = text.split_once("<!-- settings").unwrap();
+    let (_, rest) = rest.split_once("-->\n").unwrap();
+    let (found, _) = rest.split_once("<!-- end of settings -->").unwrap();
+    let expected = table();
+    if found.trim() != expected.trim() {
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("settings.md");
+        fs::write(&file, &expected).unwrap();
+        panic!(
+            "docs/src/configuration.md is behind; put {} between its marks",
+            file.display()
+        );
+    }
+}

@@ -354,3 +354,50 @@ fn the_rules_see_what_they_forbid() {
         BTreeMap::from([(1, "use a::b;")])
     );
 }
+
+/// Files of the repository's own text, without what is built or installed.
+fn papers() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join("docs")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("docs/book") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "md") {
+                found.push(path);
+            }
+        }
+    }
+    let at_root = [
+        "README.md",
+        "README.pt-BR.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+    ];
+    found.extend(at_root.iter().map(|name| root().join(name)));
+    found
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut violations = Vec::new();
+    let mut links = 0;
+    for paper in papers() {
+        let text = fs::read_to_string(&paper).unwrap();
+        for (at, _) in text.match_indices("](") {
+            let target = text[at + 2..].split([')', '#']).next().unwrap();
+            // Addresses and pictures: pictures of the page are made by the tests in the browser.
+            if target.is_empty() || target.contains("://") || target.ends_with(".png") {
+                continue;
+            }
+            links += 1;
+            if !paper.parent().unwrap().join(target).exists() {
+                violations.push(format!("{}: {target} is not there", paper.display()));
+            }
+        }
+    }
+    assert!(links > 20, "{links} links found");
+    assert_none(&violations);
+}

@@ -1,0 +1,175 @@
+//! `studio serve`: listens, works, tells, and stops well.
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::Studio;
+use app::clock::Clock;
+use clap::{Args, ValueEnum};
+use server::Site;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Surroundings, runtime, written};
+use crate::config::{Config, Flag};
+use crate::datadir::DataDir;
+use crate::failure::{Exit, Failure};
+use crate::logging::{self, LogHandle};
+use crate::wiring;
+
+/// How long workers may go on with the step they are in after the signal to stop.
+const WORKER_DRAIN: Duration = Duration::from_secs(20);
+
+/// `studio serve`
+#[derive(Debug, Args)]
+pub(super) struct Command {
+    /// Data directory.
+    #[arg(long, value_name = "DIR", default_value = super::DEFAULT_DATA)]
+    data: PathBuf,
+    /// Address and port, in place of `server.listen`.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// What this process does.
+    #[arg(long, value_enum, default_value_t = Role::All)]
+    role: Role,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Role {
+    /// Answers requests and works on generations.
+    All,
+    /// Answers requests only; another process works.
+    Web,
+    /// Works on generations only.
+    Worker,
+}
+
+impl Command {
+    pub(super) fn flags(&self) -> Vec<Flag> {
+        let listen = self.listen.clone();
+        listen.map(|value| Flag { name: "--listen", key: "server.listen", value }).into_iter().collect()
+    }
+}
+
+pub(super) fn run(command: &Command, around: &Surroundings, out: &mut impl Write) -> Result<(), Failure> {
+    let loaded = around.configuration()?;
+    let colour = std::io::stderr().is_terminal();
+    let clock: logging::Clock = Arc::new(|| Clock::System.now());
+    let logging = logging::start(&loaded.config.log, clock, colour).map_err(|error| {
+        Failure::new(Exit::Unavailable, "log.unusable", error.to_string(), "change [log] in the configuration")
+    })?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    runtime()?.block_on(serve(command, &loaded.config, logging.handle.clone(), out))
+}
+
+async fn serve(command: &Command, config: &Config, log: LogHandle, out: &mut impl Write) -> Result<(), Failure> {
+    if command.role != Role::All && config.database.url.is_none() {
+        return Err(Failure::new(
+            Exit::NotConfigured,
+            "serve.role_needs_postgres",
+            "several processes need a shared database",
+            "set database.url to Postgres, or use --role all",
+        ));
+    }
+    let data = DataDir::open(&command.data)?;
+    let listening = match command.role {
+        Role::Worker => None,
+        Role::All | Role::Web => Some(server::bind(config.server.listen).await.map_err(not_listening)?),
+    };
+    let studio = wiring::studio(config, &data).await?;
+    let address = listening.as_ref().map(|listening| listening.address);
+    let stop = CancellationToken::new();
+    let site = site(&studio, config, address.unwrap_or(config.server.listen), stop.clone());
+    watch_signals(stop.clone(), log)?;
+    let serving = listening.map(|listening| tokio::spawn(server::serve(listening, Arc::clone(&site))));
+    studio.recover().await.map_err(|error| {
+        Failure::new(Exit::Unavailable, "database.unavailable", error.to_string(), "run `studio doctor`")
+    })?;
+    studio.note_start().await.map_err(|error| {
+        Failure::new(Exit::Unavailable, "audit.unavailable", error.to_string(), "run `studio doctor`")
+    })?;
+    let relay = tokio::spawn(Arc::clone(&studio).run_relay(stop.clone()));
+    let worker = (command.role != Role::Web).then(|| tokio::spawn(Arc::clone(&studio).run_worker(stop.clone())));
+    site.mark_started();
+    if let Some(address) = address {
+        written(announce(out, address))?;
+    }
+    stop.cancelled().await;
+    tracing::info!("stopping: no new work; running steps may finish");
+    if let Some(serving) = serving {
+        match serving.await {
+            Ok(Err(error)) => tracing::error!(error = %error, "the server broke off"),
+            Err(error) => tracing::error!(error = %error, "the server's task failed"),
+            Ok(Ok(())) => {}
+        }
+    }
+    if let Some(worker) = worker
+        && tokio::time::timeout(WORKER_DRAIN, worker).await.is_err()
+    {
+        tracing::warn!("steps were still running at the drain deadline; the next start finds out what became of them");
+    }
+    // The relay ends by itself once it was told to stop and told the rest.
+    let _ = tokio::time::timeout(WORKER_DRAIN, relay).await;
+    studio.relay_once().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn not_listening(error: server::ServeError) -> Failure {
+    let (exit, id) = match &error {
+        server::ServeError::NotLoopback(_) => (Exit::Refused, "serve.not_loopback"),
+        server::ServeError::Address { .. } | server::ServeError::Broke(_) => (Exit::Unavailable, "serve.address"),
+    };
+    Failure::new(exit, id, error.to_string(), "change server.listen or --listen")
+}
+
+fn site(studio: &Arc<Studio>, config: &Config, address: SocketAddr, stop: CancellationToken) -> Arc<Site> {
+    let settings = server::Settings {
+        body_limit_bytes: usize::try_from(config.server.body_limit_bytes).unwrap_or(usize::MAX),
+        request_timeout: Duration::from_secs(config.server.request_timeout_seconds),
+        drain: Duration::from_secs(config.server.drain_seconds),
+        public_url: config.server.public_url.as_ref().map(|url| url.as_str().to_owned()),
+        metrics_token: config.metrics.token.as_ref().map(crate::config::Secret::to_secret_string),
+    };
+    Site::new(Arc::clone(studio), settings, address, stop)
+}
+
+fn announce(out: &mut impl Write, address: SocketAddr) -> std::io::Result<()> {
+    writeln!(out, "Secure AI Studio on http://{address}")?;
+    writeln!(out, "It answers this machine only: there are no accounts yet. Ctrl+C stops it.")?;
+    out.flush()
+}
+
+/// SIGINT and SIGTERM stop; a second one ends at once. SIGHUP opens log files again.
+fn watch_signals(stop: CancellationToken, log: LogHandle) -> Result<(), Failure> {
+    let on = |kind| {
+        signal(kind).map_err(|error| {
+            Failure::new(Exit::Unavailable, "serve.signals", error.to_string(), "start it as an ordinary process")
+        })
+    };
+    let (mut interrupt, mut terminate, mut hangup) =
+        (on(SignalKind::interrupt())?, on(SignalKind::terminate())?, on(SignalKind::hangup())?);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+                _ = hangup.recv() => {
+                    log.reopen();
+                    tracing::info!("log files opened again");
+                    continue;
+                }
+            }
+            if stop.is_cancelled() {
+                std::process::exit(130);
+            }
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
