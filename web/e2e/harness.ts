@@ -25,7 +25,7 @@ export interface Visit {
   width?: number;
   height?: number;
   calm?: boolean;
-  touch?: boolean;
+  forcedColours?: boolean;
 }
 
 /** A page that remembers everything it should not have done. */
@@ -68,7 +68,7 @@ export class Stage {
       locale: visit.locale ?? 'pt-BR',
       viewport: { width: visit.width ?? 1280, height: visit.height ?? 860 },
       reducedMotion: visit.calm === true ? 'reduce' : 'no-preference',
-      hasTouch: visit.touch ?? false,
+      forcedColors: visit.forcedColours === true ? 'active' : 'none',
       acceptDownloads: true,
     });
     return this.enter(context, path);

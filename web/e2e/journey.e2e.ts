@@ -88,6 +88,32 @@ describe('any studio', () => {
     await expect.poll(() => deletion.evaluate((button) => button === document.activeElement)).toBe(true);
   });
 
+  test.each([
+    [1280, 720],
+    [390, 700],
+  ])('what has the focus is never covered, %i × %i', async (width, height) => {
+    const { page } = await visit('/', { width, height });
+    await page.getByRole('radio').first().waitFor();
+    const covered: string[] = [];
+    const seen = new Set<string>();
+    for (let step = 0; step < 60; step += 1) {
+      await page.keyboard.press('Tab');
+      const found = await page.evaluate(() => {
+        const active = document.activeElement;
+        if (active === null || active === document.body) return null;
+        const { left, top, width: wide, height: tall } = active.getBoundingClientRect();
+        const at = document.elementFromPoint(left + wide / 2, top + tall / 2);
+        const name = `${active.tagName}#${active.id}.${active.getAttribute('name') ?? ''}=${active.textContent?.trim().slice(0, 30) ?? ''}`;
+        return { name, clear: at !== null && (active.contains(at) || at.contains(active)) };
+      });
+      if (found === null) break;
+      seen.add(found.name);
+      if (!found.clear) covered.push(found.name);
+    }
+    expect(covered).toEqual([]);
+    expect(seen.size).toBeGreaterThan(8);
+  });
+
   test('reloading in the middle loses nothing', async () => {
     const { page } = await visit();
     const text = unique('uma árvore sob a lua');

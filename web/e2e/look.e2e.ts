@@ -109,6 +109,13 @@ unless.each(THEMES)('in the %s theme', (theme) => {
     });
   });
 
+  test('in the colours of the system', async () => {
+    stage.fake?.plant({ prompt: 'um barco vermelho no mar ao pôr do sol', seed: 3 });
+    await look('forced', '/', { forcedColours: true }, async (page) => {
+      await page.getByRole('img', { name: /barco/ }).waitFor();
+    });
+  });
+
   test('no such page', async () => {
     await look('missing', '/nowhere', {});
   });
