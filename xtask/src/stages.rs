@@ -130,28 +130,37 @@ fn deny() -> Ran {
     Ok(Tests::default())
 }
 
+/// Everything but the tests that want a Postgres.
 fn sqlite() -> Ran {
     debian(&[("ffprobe", "ffmpeg"), ("python3", "python3")]).map_err(Problem::Missing)?;
-    counted(cargo(["test", "--workspace", "--locked", "--no-fail-fast"]))
+    counted(cargo([
+        "test",
+        "--workspace",
+        "--locked",
+        "--no-fail-fast",
+        "--",
+        "--skip",
+        "postgres",
+    ]))
 }
 
-/// The crates whose tests run on both databases, again with a Postgres of our own.
+/// The tests that are called so, with a Postgres of our own.
 fn postgres() -> Ran {
     let cluster = Postgres::start().map_err(Problem::Missing)?;
-    // The whole workspace is named so that the same build is used; tests elsewhere are filtered out.
-    counted(
-        cargo([
-            "test",
-            "--workspace",
-            "--locked",
-            "--no-fail-fast",
-            "--test",
-            "it",
-            "--",
-            "postgres",
-        ])
-        .env("STUDIO_TEST_POSTGRES", cluster.url()),
-    )
+    let tests = cargo([
+        "test",
+        "--workspace",
+        "--locked",
+        "--no-fail-fast",
+        "--tests",
+        "--",
+        "postgres",
+    ]);
+    let ran = counted(tests.env("STUDIO_TEST_POSTGRES", cluster.url()))?;
+    if ran.passed == 0 {
+        return Err(Problem::from("no test is called postgres".to_owned()));
+    }
+    Ok(ran)
 }
 
 fn web_part() -> Ran {

@@ -155,11 +155,11 @@ pub struct Generations {
     pub workers: u64,
     /// What becomes of a submission whose outcome cannot be learnt.
     pub unknown_policy: UnknownPolicy,
-    /// Minutes after a submission from which a provider's list is trusted to show it, in place of what
+    /// Seconds after a submission from which a provider's list is trusted to show it, in place of what
     /// the studio knows about each provider.
     #[serde(default)]
-    #[schemars(range(min = 1, max = 1_440))]
-    pub settle_minutes: Option<u64>,
+    #[schemars(range(min = 1, max = 86_400))]
+    pub settle_seconds: Option<u64>,
     /// Generations of one workspace that may wait at once.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_queued: u64,
