@@ -194,9 +194,16 @@ fn browser() -> Ran {
 }
 
 fn docs() -> Ran {
-    cargo(["doc", "--workspace", "--no-deps", "--locked", "--quiet"])
-        .env("RUSTDOCFLAGS", "--deny warnings")
-        .run()?;
+    cargo([
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--document-private-items",
+        "--locked",
+        "--quiet",
+    ])
+    .env("RUSTDOCFLAGS", "--deny warnings")
+    .run()?;
     let mdbook = MDBOOK.find().map_err(Problem::Missing)?;
     Cmd::new(mdbook).args(["build", "docs"]).folder(root()).run()?;
     Ok(Tests::default())
