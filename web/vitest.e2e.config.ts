@@ -6,7 +6,7 @@ export default defineConfig({
     environment: 'node',
     // One browser at a time: the scenarios share a server, and a laptop has two cores.
     fileParallelism: false,
-    testTimeout: 60_000,
+    testTimeout: 180_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 15_000 } },
   },

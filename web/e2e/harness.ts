@@ -45,7 +45,7 @@ export class Stage {
   constructor() {
     const given = process.env['STUDIO_URL'];
     this.fake = given === undefined ? new FakeStudio() : undefined;
-    this.url = given ?? '';
+    this.url = given === undefined ? '' : new URL(given).origin;
   }
 
   async open(): Promise<void> {

@@ -1,7 +1,7 @@
 /** What a person does. Runs against the fake studio, and against a real one where STUDIO_URL is set. */
 import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { expectNoSidewaysScroll, shoot, Stage, type Visit, type Watched } from './harness';
+import { audit, expectNoSidewaysScroll, shoot, Stage, type Visit, type Watched } from './harness';
 import { picture } from './picture';
 
 const stage = new Stage();
@@ -17,7 +17,7 @@ afterEach(async () => {
 });
 
 /** Real work on a small machine takes seconds, not milliseconds. */
-const RESULT_MS = 45_000;
+const RESULT_MS = 60_000;
 
 async function visit(path = '/', how: Visit = {}): Promise<Watched> {
   const watched = await stage.visit(path, how);
@@ -43,6 +43,7 @@ describe('any studio', () => {
     await shown.waitFor({ timeout: RESULT_MS });
     expect(await shown.evaluate((image: HTMLImageElement) => image.decode().then(() => image.naturalWidth))).toBeGreaterThan(0);
     await expect.poll(() => page.getByRole('status').allTextContents()).toContainEqual(expect.stringContaining('Resultado pronto.'));
+    await audit(page, 'a picture');
     await shoot(page, 'journey-picture');
     const download = page.waitForEvent('download');
     await current(page).getByRole('link', { name: 'Baixar' }).click();
@@ -58,6 +59,7 @@ describe('any studio', () => {
     await clip.waitFor({ timeout: RESULT_MS });
     await clip.evaluate((video: HTMLVideoElement) => video.play());
     await expect.poll(() => clip.evaluate((video: HTMLVideoElement) => video.currentTime)).toBeGreaterThan(0.1);
+    await audit(page, 'a clip');
     await shoot(page, 'journey-clip');
   });
 
