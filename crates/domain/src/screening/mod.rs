@@ -133,6 +133,17 @@ impl Policy {
     }
 }
 
+impl Kind {
+    /// Whether it is data about a person that could leave with the text (LGPD article 5, I).
+    #[must_use]
+    pub const fn is_personal(self) -> bool {
+        matches!(
+            self,
+            Self::Cpf | Self::Email | Self::Phone | Self::Cep | Self::Card | Self::PixKey | Self::Cnpj
+        )
+    }
+}
+
 /// What was found. The serialised names and [`Kind::code`] are stable: catalogues and scripts rely on them.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
