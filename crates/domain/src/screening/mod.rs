@@ -37,6 +37,9 @@ use mapped::Mapped;
 /// Rounds of redaction after which a text that still yields new matches is refused.
 const MAX_ROUNDS: usize = 8;
 
+/// Findings of one kind that are listed one by one; the last of them stands for all that follow.
+const MAX_LISTED: usize = 50;
+
 /// Size limits of one prompt. The values come from the model that was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -317,7 +320,7 @@ pub struct Screened {
     pub original_len: usize,
     /// The text to send: NFC, free of refused and zero-width characters, redacted by policy.
     pub text: String,
-    /// What was found, by position. Empty means that `text` is byte for byte what was typed.
+    /// What was found, by position, at most 50 of a kind one by one. Empty means that `text` is byte for byte what was typed.
     pub findings: Vec<Finding>,
 }
 
@@ -453,6 +456,7 @@ pub fn screen(text: &str, limits: &Limits, policy: &Policy) -> Result<Screened, 
     }
 
     findings.sort_by_key(|finding| (finding.start, finding.end, finding.kind));
+    let findings = condense(findings);
     if findings.iter().any(|finding| finding.action == Taken::Refused) {
         return Err(Refused { findings });
     }
@@ -461,6 +465,40 @@ pub fn screen(text: &str, limits: &Limits, policy: &Policy) -> Result<Screened, 
         text: mapped.into_text(),
         findings,
     })
+}
+
+/// Bounds the list, so that a text of nothing but markers does not get an answer many times its size:
+/// the last listed finding of a kind is widened over the ones that follow, and its note says how many.
+fn condense(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut listed: Vec<Finding> = Vec::new();
+    // By kind and what was done: where the last listed one stands, how many there are in all.
+    let mut seen: Vec<(Kind, Taken, usize, usize)> = Vec::new();
+    for finding in findings {
+        let known = seen
+            .iter_mut()
+            .find(|(kind, taken, ..)| (*kind, *taken) == (finding.kind, finding.action));
+        match known {
+            Some((.., last, count)) if *count >= MAX_LISTED => {
+                *count += 1;
+                listed[*last].end = listed[*last].end.max(finding.end);
+            }
+            Some((.., last, count)) => {
+                (*last, *count) = (listed.len(), *count + 1);
+                listed.push(finding);
+            }
+            None => {
+                seen.push((finding.kind, finding.action, listed.len(), 1));
+                listed.push(finding);
+            }
+        }
+    }
+    for (.., last, count) in seen {
+        if count > MAX_LISTED {
+            let more = count - MAX_LISTED;
+            listed[last].note += &format!(", and {more} more in this range");
+        }
+    }
+    listed
 }
 
 fn refusal(kind: Kind, len: usize, note: impl Into<String>) -> Refused {

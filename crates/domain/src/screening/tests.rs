@@ -205,6 +205,29 @@ fn limits_hold_at_the_border() {
 }
 
 #[test]
+fn the_list_of_findings_is_bounded_and_still_covers_everything() {
+    let policy = all(Action::Redact);
+    let count = |times: usize| {
+        let typed = "a\u{200B} ana@exemplo.com ".repeat(times);
+        let screened = screen(&typed, &WIDE, &policy).unwrap();
+        assert_eq!(screened.text, "a [EMAIL] ".repeat(times));
+        let last = screened.findings.iter().map(|finding| finding.end).max();
+        assert_eq!(last, Some(typed.len() - 1));
+        screened.findings
+    };
+    assert_eq!(count(50).len(), 100);
+    assert!(!count(50).iter().any(|finding| finding.note.contains("more")));
+    let findings = count(1_000);
+    assert_eq!(findings.len(), 100);
+    let said: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.note.ends_with(", and 950 more in this range"))
+        .map(|finding| finding.kind)
+        .collect();
+    assert_eq!(said, [Kind::ZeroWidth, Kind::Email]);
+}
+
+#[test]
 fn empty_is_told_from_wordless() {
     let code = |text: &str| screen(text, &WIDE, &Policy::default()).unwrap_err().code();
     assert_eq!(code(""), "screening.empty");
