@@ -175,8 +175,9 @@ fn limit_this_process(address_space_bytes: u64, nice: i32) -> std::io::Result<(O
             maximum: Some(limit),
         },
     )?;
+    let holds = getrlimit(Resource::As).current;
     let niceness = rustix::process::nice(nice.max(0))?;
-    Ok((Some(limit), niceness))
+    Ok((holds, niceness))
 }
 
 #[cfg(not(unix))]

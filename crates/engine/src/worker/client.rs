@@ -29,21 +29,31 @@ pub struct Limits {
     pub idle: Duration,
     /// Most jobs that wait. Default 64.
     pub queue: usize,
-    /// Address space of the child in bytes. Default 4 GiB.
+    /// Address space of the child in bytes. Default 2 GiB; the starter model takes less than 0.4 GiB.
     pub address_space_bytes: u64,
+    /// Threads that the child computes with. Default: as many as there are processors, at most
+    /// [`Limits::USEFUL_THREADS`].
+    pub threads: usize,
     /// How much nicer than its parent the child is. Default 10.
     pub nice: i32,
 }
 
+impl Limits {
+    /// More threads make a small model no faster; each reserves address space.
+    pub const USEFUL_THREADS: usize = 8;
+}
+
 impl Default for Limits {
     fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             start: Duration::from_secs(30),
             job: Duration::from_secs(120),
             cancel: Duration::from_secs(1),
             idle: Duration::from_secs(60),
             queue: 64,
-            address_space_bytes: 4 * 1024 * 1024 * 1024,
+            address_space_bytes: 2 * 1024 * 1024 * 1024,
+            threads: processors.min(Self::USEFUL_THREADS),
             nice: 10,
         }
     }

@@ -48,6 +48,7 @@ impl Running {
         let mut child = Command::new(command)
             .args(arguments)
             .env_clear()
+            .env("RAYON_NUM_THREADS", limits.threads.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // A panic's text could quote the prompt, so what the child says on standard error is kept by nobody.

@@ -84,6 +84,16 @@ async fn the_child_has_limited_itself() {
     assert_eq!(hello.model, "studio-tiny");
     assert_eq!(hello.address_space_bytes, Some(3 << 30));
     assert!((10..=19).contains(&hello.nice));
+    #[cfg(target_os = "linux")]
+    {
+        let pid = worker.state().borrow().pid.unwrap();
+        let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max address space"))
+            .unwrap();
+        assert_eq!(line.split_whitespace().nth(3), Some("3221225472"), "{line}");
+    }
     worker.shut_down().await;
 }
 
@@ -283,12 +293,15 @@ async fn a_child_that_cannot_start_or_keeps_silent_is_reported() {
     gone.shut_down().await;
 }
 
-/// Cargo sets this variable for tests; the child must not see it, nor anything else.
+/// Cargo sets the first variable for tests; the child must see neither it nor anything else but its threads.
 #[tokio::test]
 async fn the_child_has_no_environment() {
     let worker = shell(
-        &format!("test -z \"$CARGO_MANIFEST_DIR$HOME\" || exit 1; {HELLO} read order"),
-        limits(),
+        &format!("test \"$CARGO_MANIFEST_DIR$HOME$RAYON_NUM_THREADS\" = 3 || exit 1; {HELLO} read order"),
+        Limits {
+            threads: 3,
+            ..limits()
+        },
     );
     // It said hello and then left: that is a death and no failed start.
     assert_eq!(draw(&worker, 1).await, Err(EngineError::WorkerDied));
