@@ -1,1 +1,94 @@
-//! HTTP: router, extractors, problem answers, events, OpenAPI, the embedded web part.
+//! HTTP: the native API, events, media, health, API description and the embedded web part.
+//!
+//! Handlers turn requests into calls of `app` and answers into JSON; they hold no rules of their own.
+//! Every error becomes an `application/problem+json` answer in [`problem`], and nowhere else. May import
+//! `app` and `domain`; the only crate that names axum.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")
+)]
+
+pub mod api;
+mod extract;
+mod middleware;
+pub mod openapi;
+pub mod problem;
+mod router;
+mod routes;
+mod serve;
+mod web;
+
+pub use router::{ROUTES, Route, router};
+pub use serve::{Listening, ServeError, bind, serve};
+pub use web::IS_BUILT as WEB_IS_BUILT;
+
+use app::Studio;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// The numbers and names the server runs by.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The largest JSON body (bytes).
+    pub body_limit_bytes: usize,
+    /// How long a request may take that is not a stream.
+    pub request_timeout: Duration,
+    /// How long open requests may go on after the signal to stop.
+    pub drain: Duration,
+    /// The address under which the outside reaches this server; its host is answered besides loopback.
+    pub public_url: Option<String>,
+    /// The token that `/metrics` asks for; without one it answers loopback only.
+    pub metrics_token: Option<secrecy::SecretString>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            body_limit_bytes: 2 * 1024 * 1024,
+            request_timeout: Duration::from_secs(30),
+            drain: Duration::from_secs(20),
+            public_url: None,
+            metrics_token: None,
+        }
+    }
+}
+
+/// What every handler is handed.
+pub struct Site {
+    pub(crate) studio: Arc<Studio>,
+    pub(crate) settings: Settings,
+    pub(crate) listen: SocketAddr,
+    pub(crate) stop: CancellationToken,
+    started: AtomicBool,
+}
+
+impl Site {
+    /// A site over a studio. `stop` ends event streams and readiness.
+    #[must_use]
+    pub fn new(
+        studio: Arc<Studio>,
+        settings: Settings,
+        listen: SocketAddr,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            studio,
+            settings,
+            listen,
+            stop,
+            started: AtomicBool::new(false),
+        })
+    }
+
+    /// Recovery is done: `/startup` and `/ready` may say so.
+    pub fn mark_started(&self) {
+        self.started.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_started(&self) -> bool {
+        self.started.load(Ordering::SeqCst)
+    }
+}

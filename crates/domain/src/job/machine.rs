@@ -233,6 +233,12 @@ pub fn intend(
         .note(Action::AttemptIntent, id, "ok"))
 }
 
+/// The gate or a missing reference keeps a claimed job from being submitted at all: it ends here.
+#[must_use]
+pub fn withheld(job: &Job, fault: Fault, now: Time) -> Change {
+    finish(job, JobState::Failed, Some(fault), now)
+}
+
 /// Stores what came of a submission.
 #[must_use]
 pub fn submitted(

@@ -14,7 +14,7 @@ mod tests;
 
 pub use machine::{
     Collected, Found, NotNow, Polled, Submitted, Task, cancel_answered, cancel_wished, claim, collected,
-    intend, polled, reconciled, submitted, task,
+    intend, polled, reconciled, submitted, task, withheld,
 };
 pub use rollup::rollup;
 

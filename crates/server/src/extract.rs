@@ -1,0 +1,138 @@
+//! Extractors: what a handler is given was checked on its way in, and refused with a problem answer.
+
+use crate::problem::Problem;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+/// A JSON body, with the bytes it came in (the fingerprint of an idempotency key).
+pub(crate) struct Json<T> {
+    pub(crate) value: T,
+    pub(crate) raw: Bytes,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let content_type = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or("");
+        let essence = content_type.split(';').next().unwrap_or("").trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_json",
+                "Not JSON",
+                "Send the body as `Content-Type: application/json`.",
+            ));
+        }
+        let raw = Bytes::from_request(request, state).await.map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                let detail = "The body is larger than this server takes (`server.body_limit_bytes`).";
+                Problem::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "body_too_large",
+                    "The body is too large",
+                    detail,
+                )
+            } else {
+                Problem::bad_request(
+                    "body_interrupted",
+                    "The body did not arrive whole. Send it again.",
+                )
+            }
+        })?;
+        let mut reader = serde_json::Deserializer::from_slice(&raw);
+        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let place = error.path().to_string();
+            let said = without_values(&error.into_inner());
+            Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_json",
+                "The body does not fit",
+                format!("At `{place}`: {said}"),
+            )
+        })?;
+        reader.end().map_err(|_| {
+            Problem::bad_request(
+                "invalid_json",
+                "There is more after the JSON value. Send one value.",
+            )
+        })?;
+        Ok(Self { value, raw })
+    }
+}
+
+/// What the reader said, without what it read: an error text must not carry a piece of a prompt.
+fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let safe = text.starts_with("unknown field")
+        || text.starts_with("missing field")
+        || text.starts_with("unknown variant");
+    if safe && text.len() < 400 && !text.starts_with("unknown variant") {
+        return text;
+    }
+    if let Some(expected) = text.split(", expected ").nth(1) {
+        return format!("expected {expected}");
+    }
+    format!(
+        "it is not valid JSON here (line {}, column {})",
+        error.line(),
+        error.column()
+    )
+}
+
+/// Query parameters.
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match axum::extract::Query::<T>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Query(value)) => Ok(Self(value)),
+            Err(QueryRejection::FailedToDeserializeQueryString(_) | _) => Err(Problem::bad_request(
+                "invalid_query",
+                "A query parameter cannot be read; `/docs` tells their forms.",
+            )),
+        }
+    }
+}
+
+/// An id in the path. What is not an id of this noun does not exist.
+pub(crate) struct Id<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: std::str::FromStr + Send> FromRequestParts<S> for Id<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let text = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        let id = text.ok().and_then(|axum::extract::Path(text)| text.parse().ok());
+        id.map(Self).ok_or_else(|| Problem::not_found("object"))
+    }
+}
+
+/// The `Idempotency-Key` header.
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(header(&parts.headers, "idempotency-key")))
+    }
+}
+
+/// A header as text; what is not ASCII counts as an invalid value and is refused where it is used.
+pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers
+        .get(name)
+        .map(|value| value.to_str().unwrap_or("\u{0}").to_owned())
+}

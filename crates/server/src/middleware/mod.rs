@@ -1,0 +1,6 @@
+//! What every request passes on its way in and out.
+
+pub(crate) mod access;
+pub(crate) mod guard;
+pub(crate) mod headers;
+pub(crate) mod request_id;

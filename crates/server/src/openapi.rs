@@ -1,0 +1,60 @@
+//! The API description (OpenAPI 3.1), made from the handlers.
+
+use crate::api;
+use crate::problem::{FieldProblem, Problem};
+use crate::routes::{assets, callbacks, docs, events, generations, health, models, quotes, uploads};
+use utoipa::OpenApi;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Secure AI Studio",
+        description = "A studio and gateway for generative image and video. Errors are problem+json (RFC 9457).",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    paths(
+        health::live,
+        health::ready,
+        health::startup,
+        health::metrics,
+        docs::description,
+        docs::page,
+        quotes::create,
+        generations::create,
+        generations::list,
+        generations::show,
+        generations::remove,
+        generations::cancel,
+        generations::retry,
+        events::stream,
+        models::list,
+        models::providers,
+        assets::show,
+        assets::content,
+        uploads::options,
+        uploads::create,
+        uploads::head,
+        uploads::show,
+        uploads::append,
+        callbacks::wake
+    ),
+    components(schemas(
+        Problem,
+        FieldProblem,
+        api::NewGenerationBody,
+        api::GenerationBody,
+        api::GenerationPage,
+        api::QuoteBody,
+        api::ModelList,
+        api::ProviderList,
+        api::AssetBody,
+        api::UploadBody
+    ))
+)]
+struct Description;
+
+/// The description as JSON.
+#[must_use]
+pub fn json() -> String {
+    Description::openapi().to_pretty_json().unwrap_or_default()
+}

@@ -1,0 +1,11 @@
+//! One module for each noun of the API.
+
+pub(crate) mod assets;
+pub(crate) mod callbacks;
+pub(crate) mod docs;
+pub(crate) mod events;
+pub(crate) mod generations;
+pub(crate) mod health;
+pub(crate) mod models;
+pub(crate) mod quotes;
+pub(crate) mod uploads;
