@@ -159,17 +159,18 @@ pub async fn mark_deleted(tx: &mut Tx, scope: &Scope, id: AssetId, now: Time) ->
     Ok(tx.execute(sql, args![id, scope.workspace(), now]).await? == 1)
 }
 
-/// How many assets of a workspace that are not deleted are held by a blob: at 0 it may go.
+/// How many assets (that are not deleted) and unfinished uploads of a workspace need a blob: at 0 it may go.
 ///
 /// # Errors
 /// What the database says.
 pub async fn references_to_blob(read: &mut Read, workspace: WorkspaceId, blob: &str) -> Result<i64> {
-    let sql =
-        "select count(*) as assets from assets where blob = $1 and workspace = $2 and deleted_at is null";
-    read.one(sql, args![blob, workspace]).await?.int("assets")
+    let sql = "select (select count(*) from assets where blob = $1 and workspace = $2 and deleted_at is null) \
+               + (select count(*) from upload_parts where blob = $1 and workspace = $2) as needs";
+    read.one(sql, args![blob, workspace]).await?.int("needs")
 }
 
-/// The names of all blobs that an asset needs, in order, after `after`: for whoever looks for left-overs.
+/// The names of all blobs that an asset or an unfinished upload needs, in order, after `after`: for
+/// whoever looks for left-overs.
 ///
 /// # Errors
 /// What the database says.
@@ -179,8 +180,8 @@ pub async fn all_blobs(
     after: Option<&str>,
     limit: u32,
 ) -> Result<Vec<String>> {
-    let sql =
-        "select distinct blob from assets where deleted_at is null and blob > $1 order by blob limit $2";
+    let sql = "select blob from assets where deleted_at is null and blob > $1 \
+               union select blob from upload_parts where blob > $1 order by blob limit $2";
     let rows = read.all(sql, args![after.unwrap_or(""), limit]).await?;
     rows.iter()
         .map(|row| row.text("blob").map(str::to_owned))

@@ -114,3 +114,23 @@ fn row(row: &Row) -> Result<Attempt> {
         fault: row.opt_json("fault")?,
     })
 }
+
+/// The most ids that [`at_provider`] tells: newer ones first.
+const MAX_TAKEN: u32 = 5000;
+
+/// The ids at a provider that attempts hold, newest first, and how many open attempts there have none yet.
+///
+/// # Errors
+/// What the database says.
+pub async fn at_provider(read: &mut Read, provider: &ProviderName) -> Result<(Vec<String>, i64)> {
+    let sql = "select external_id from attempts where provider = $1 and external_id is not null \
+               order by id desc limit $2";
+    let rows = read.all(sql, args![provider, MAX_TAKEN]).await?;
+    let taken = rows
+        .iter()
+        .map(|row| row.text("external_id").map(str::to_owned))
+        .collect::<Result<_>>()?;
+    let sql = "select count(*) as attempts from attempts \
+               where provider = $1 and external_id is null and state in ('intent', 'unknown')";
+    Ok((taken, read.one(sql, args![provider]).await?.int("attempts")?))
+}

@@ -13,29 +13,16 @@ use domain::time::Time;
 /// The most entries of one call.
 pub const MAX_ENTRIES: u32 = 1000;
 
-pub(crate) const UNSEQUENCED: &str =
-    "select id, entry from audit_entries where leaf_index is null order by id limit $1";
-pub(crate) const ENTRIES: &str =
-    "select entry from audit_entries where leaf_index >= $1 order by leaf_index limit $2";
-
-/// One tile of the tree: a level, its place there, and its hashes (32 bytes each).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tile {
-    /// The level: 0 holds the hashes of leaves.
-    pub level: i64,
-    /// The place on its level.
-    pub idx: i64,
-    /// The hashes, one after the other.
-    pub hashes: Vec<u8>,
-}
+const UNSEQUENCED: &str = "select id, entry from audit_entries where leaf_index is null order by id limit $1";
+const ENTRIES: &str = "select entry from audit_entries where leaf_index >= $1 order by leaf_index limit $2";
 
 /// A signed statement of the tree's size and root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Leaves.
     pub size: i64,
-    /// The root's hash.
-    pub root: Vec<u8>,
+    /// The root's hash in base64.
+    pub root: String,
     /// The signed text.
     pub note: String,
     /// When it was signed.
@@ -101,14 +88,14 @@ pub async fn tile(read: &mut Read, level: i64, idx: i64) -> Result<Option<Vec<u8
     row.map(|row| row.bytes("hashes").map(<[u8]>::to_vec)).transpose()
 }
 
-/// Keeps tiles; a tile only grows.
+/// Keeps tiles (level, place on it, hashes of 32 bytes each); a tile only grows.
 ///
 /// # Errors
 /// [`Error::Conflict`] with `audit_tiles_pkey` if a tile would lose or change hashes.
-pub async fn put_tiles(tx: &mut Tx, tiles: &[Tile]) -> Result<()> {
-    for new in tiles {
-        if let Some(old) = tile(tx, new.level, new.idx).await?
-            && !new.hashes.starts_with(&old)
+pub async fn put_tiles(tx: &mut Tx, tiles: &[(i64, i64, Vec<u8>)]) -> Result<()> {
+    for (level, idx, hashes) in tiles {
+        if let Some(old) = tile(tx, *level, *idx).await?
+            && !hashes.starts_with(&old)
         {
             return Err(Error::Conflict {
                 constraint: "audit_tiles_pkey".to_owned(),
@@ -116,7 +103,7 @@ pub async fn put_tiles(tx: &mut Tx, tiles: &[Tile]) -> Result<()> {
         }
         let sql = "insert into audit_tiles (level, idx, hashes) values ($1, $2, $3) \
                    on conflict (level, idx) do update set hashes = excluded.hashes";
-        tx.execute(sql, args![new.level, new.idx, &new.hashes]).await?;
+        tx.execute(sql, args![*level, *idx, hashes]).await?;
     }
     Ok(())
 }
@@ -150,10 +137,10 @@ pub async fn newest_checkpoint(read: &mut Read) -> Result<Option<Checkpoint>> {
 /// # Errors
 /// [`Error::Conflict`] with `audit_checkpoints_pkey` if there is one of a larger tree, or one of this size
 /// with another root.
-pub async fn put_checkpoint(tx: &mut Tx, new: &Checkpoint) -> Result<()> {
+pub async fn put_checkpoint(tx: &mut Tx, size: i64, root: &str, note: &str, at: Time) -> Result<()> {
     dialect::lock(tx, Lock::AuditSequence).await?;
     if let Some(newest) = newest_checkpoint(tx).await?
-        && (newest.size > new.size || (newest.size == new.size && newest.root != new.root))
+        && (newest.size > size || (newest.size == size && newest.root != root))
     {
         return Err(Error::Conflict {
             constraint: "audit_checkpoints_pkey".to_owned(),
@@ -161,18 +148,16 @@ pub async fn put_checkpoint(tx: &mut Tx, new: &Checkpoint) -> Result<()> {
     }
     let sql = "insert into audit_checkpoints (size, root, note, at) values ($1, $2, $3, $4) \
                on conflict (size) do update set note = excluded.note, at = excluded.at";
-    tx.execute(sql, args![new.size, &new.root, &new.note, new.at])
-        .await
-        .map(|_| ())
+    tx.execute(sql, args![size, root, note, at]).await.map(|_| ())
 }
 
 /// Entries from a place on, in order; at most [`MAX_ENTRIES`].
 ///
 /// # Errors
 /// What the database says.
-pub async fn entries(read: &mut Read, from_index: i64, limit: u32) -> Result<Vec<Vec<u8>>> {
+pub async fn entries(read: &mut Read, from_index: i64, limit: i64) -> Result<Vec<Vec<u8>>> {
     let rows = read
-        .all(ENTRIES, args![from_index, limit.min(MAX_ENTRIES)])
+        .all(ENTRIES, args![from_index, limit.min(i64::from(MAX_ENTRIES))])
         .await?;
     rows.iter()
         .map(|row| row.bytes("entry").map(<[u8]>::to_vec))
@@ -193,7 +178,7 @@ pub async fn find_index(read: &mut Read, id: AuditId) -> Result<Option<i64>> {
 fn checkpoint(row: &Row) -> Result<Checkpoint> {
     Ok(Checkpoint {
         size: row.int("size")?,
-        root: row.bytes("root")?.to_vec(),
+        root: row.text("root")?.to_owned(),
         note: row.text("note")?.to_owned(),
         at: row.time("at")?,
     })

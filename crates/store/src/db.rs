@@ -147,7 +147,7 @@ impl Db {
                 .map_err(E::from)?;
             let mut tx = Tx::new(Read::new(Backend::Postgres(session), Arc::clone(tally)));
             let result = work(&mut tx).await;
-            let result = unspoiled(result, &mut tx);
+            let result = unspoiled(result, &tx);
             let (outcome, repeatable) = end(tx, result).await;
             match outcome {
                 Err(_) if repeatable && run < postgres::RUNS => {
@@ -221,6 +221,12 @@ impl Db {
         .map(|()| started.elapsed())
     }
 
+    /// Every statement so far, without arguments.
+    #[cfg(test)]
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.inner.tally.said().into_iter().collect()
+    }
+
     /// Finishes what is queued and closes all connections. Later calls answer [`Error::Closed`].
     pub async fn close(&self) {
         match &self.inner.engine {
@@ -283,9 +289,9 @@ fn at_once<T>(mut work: Pin<Box<dyn Future<Output = T> + Send + '_>>) -> Result<
 }
 
 /// A transaction with a failed statement does not commit, even if its closure went on.
-fn unspoiled<T, E: From<Error>>(result: Result<T, E>, tx: &mut Tx) -> Result<T, E> {
-    match (result, tx.failed.take()) {
-        (Ok(_), Some(error)) => Err(E::from(error)),
+fn unspoiled<T, E: From<Error>>(result: Result<T, E>, tx: &Tx) -> Result<T, E> {
+    match (result, &tx.failed) {
+        (Ok(_), Some(error)) => Err(E::from(error.clone())),
         (result, _) => result,
     }
 }

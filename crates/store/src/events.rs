@@ -16,9 +16,9 @@ use domain::time::Time;
 /// The most events of one call.
 pub const MAX_EVENTS: u32 = 1000;
 
-pub(crate) const UNSEQUENCED: &str = "select id, at, workspace, topic, generation, state, progress from events \
+const UNSEQUENCED: &str = "select id, at, workspace, topic, generation, state, progress from events \
      where seq is null order by id limit $1";
-pub(crate) const AFTER: &str = "select id, at, workspace, topic, generation, state, progress, seq from events \
+const AFTER: &str = "select id, at, workspace, topic, generation, state, progress, seq from events \
      where workspace = $1 and seq > $2 order by seq limit $3";
 
 /// Adds an event, not yet sequenced.

@@ -8,7 +8,7 @@ use domain::id::WorkspaceId;
 
 /// What the queue already serves: the smallest virtual time in the queue, or the last one given if the
 /// queue is empty.
-pub(crate) const SERVED: &str = "select coalesce(min(served), (select max(last_virtual_time) from fair_queue), 0) as served \
+const SERVED: &str = "select coalesce(min(served), (select max(last_virtual_time) from fair_queue), 0) as served \
      from (select min(virtual_time) as served from jobs where state = 'ready' and priority = 1 \
      union all select min(virtual_time) from jobs where state = 'ready' and priority = 2 \
      union all select min(virtual_time) from jobs where state = 'ready' and priority = 3 \

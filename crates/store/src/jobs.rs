@@ -2,10 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::tx::{Read, Tx};
-use crate::value::{Row, opt_json};
+use crate::value::{Arg, Row, opt_json};
 use crate::{args, attempts, dialect};
 use domain::capability::ProviderName;
-use domain::id::{GenerationId, JobId};
+use domain::id::{GenerationId, JobId, WorkspaceId};
 use domain::job::{self, Attempt, Change, Job, JobState, Priority, Rules};
 use domain::time::Time;
 
@@ -26,18 +26,17 @@ macro_rules! select {
 }
 
 /// Results to fetch: providers delete them after a while, so they come first.
-pub(crate) const DUE_COLLECTING: &str = select!(
+const DUE_COLLECTING: &str = select!(
     "where state = 'collecting' and due_at is not null and due_at <= $1 order by priority, virtual_time, id limit $2"
 );
-/// Jobs in the queue.
-pub(crate) const DUE_READY: &str =
-    select!("where state = 'ready' and due_at <= $1 order by priority, virtual_time, id limit $2");
+/// Jobs in the queue, but those of full providers: see [`ready`].
+const DUE_READY: &str = select!("where state = 'ready' and due_at <= $1");
 /// Jobs at a provider, to be looked at or looked for.
-pub(crate) const DUE_STARTED: &str = select!(
+const DUE_STARTED: &str = select!(
     "where state in ('submitting', 'waiting', 'reconciling') and due_at is not null and due_at <= $1 \
      order by priority, virtual_time, id limit $2"
 );
-pub(crate) const NEXT_DUE: &str = "select min(due_at) as due_at from (\
+const NEXT_DUE: &str = "select min(due_at) as due_at from (\
      select min(due_at) as due_at from jobs where state = 'ready' and due_at is not null \
      union all select min(due_at) from jobs where state = 'submitting' and due_at is not null \
      union all select min(due_at) from jobs where state = 'waiting' and due_at is not null \
@@ -117,7 +116,8 @@ pub async fn find(read: &mut Read, id: JobId) -> Result<Option<Job>> {
 }
 
 /// Takes at most `limit` (and [`MAX_CLAIM`]) jobs whose time has come: results to fetch first, then by
-/// priority, place in the fair queue and age. A job is given to one caller only, however many ask at once.
+/// priority, place in the fair queue and age. Jobs in the queue for a provider in `full` stay there; its
+/// started ones do not. A job is given to one caller only, however many ask at once.
 ///
 /// # Errors
 /// What the database says.
@@ -126,12 +126,13 @@ pub async fn claim_due(
     now: Time,
     limit: u32,
     rules: &(dyn Fn(&ProviderName) -> Rules + Sync),
+    full: &[ProviderName],
 ) -> Result<Vec<Claimed>> {
     let limit = limit.min(MAX_CLAIM) as usize;
     let mut due = due(tx, DUE_COLLECTING, now, limit).await?;
     if due.len() < limit {
         let mut others = self::due(tx, DUE_STARTED, now, limit - due.len()).await?;
-        others.extend(self::due(tx, DUE_READY, now, limit - due.len()).await?);
+        others.extend(ready(tx, now, limit - due.len(), full).await?);
         others.sort_by_key(|job| (job.priority, job.virtual_time, job.id));
         due.extend(others);
         due.truncate(limit);
@@ -157,6 +158,21 @@ async fn due(tx: &mut Tx, sql: &str, now: Time, limit: usize) -> Result<Vec<Job>
     let sql = format!("{sql}{}", dialect::skip_locked(tx.kind()));
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     tx.all(&sql, args![now, limit]).await?.iter().map(row).collect()
+}
+
+async fn ready(tx: &mut Tx, now: Time, limit: usize, full: &[ProviderName]) -> Result<Vec<Job>> {
+    let mut args = vec![
+        Arg::from(now),
+        Arg::from(i64::try_from(limit).unwrap_or(i64::MAX)),
+    ];
+    let mut sql = DUE_READY.to_owned();
+    for name in full {
+        args.push(Arg::from(name));
+        sql.push_str(&format!(" and provider <> ${}", args.len()));
+    }
+    sql.push_str(" order by priority, virtual_time, id limit $2");
+    sql.push_str(dialect::skip_locked(tx.kind()));
+    tx.all(&sql, &args).await?.iter().map(row).collect()
 }
 
 /// Stores a change with its attempt, if the job still has the epoch and state of `before`. A wish to
@@ -269,6 +285,15 @@ pub async fn in_flight(read: &mut Read) -> Result<Vec<(ProviderName, i64)>> {
     rows.iter()
         .map(|row| Ok((ProviderName(row.text("provider")?.to_owned()), row.int("jobs")?)))
         .collect()
+}
+
+/// How many jobs of a workspace wait in the queue.
+///
+/// # Errors
+/// What the database says.
+pub async fn waiting_of(read: &mut Read, workspace: WorkspaceId) -> Result<i64> {
+    let sql = "select count(*) as jobs from jobs where workspace = $1 and state = 'ready'";
+    read.one(sql, args![workspace]).await?.int("jobs")
 }
 
 /// Has a job at a provider looked at now (or when its lease ends): a hint came. `false` if there is

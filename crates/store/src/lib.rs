@@ -14,9 +14,14 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")
 )]
 
+#[cfg(test)]
+extern crate self as store;
+
 mod db;
 mod dialect;
 mod error;
+#[cfg(test)]
+mod plans;
 mod postgres;
 mod sqlite;
 mod tally;

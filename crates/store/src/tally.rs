@@ -35,7 +35,7 @@ pub struct Stats {
 
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    pub(crate) statements: AtomicU64,
+    statements: AtomicU64,
     pub(crate) reads: AtomicU64,
     pub(crate) writes: AtomicU64,
     pub(crate) commits: AtomicU64,
@@ -45,6 +45,8 @@ pub(crate) struct Tally {
     pub(crate) checkpoints: AtomicU64,
     largest_batch: AtomicU64,
     batches: [AtomicU64; BATCH_BOUNDS.len()],
+    #[cfg(test)]
+    said: std::sync::Mutex<std::collections::BTreeSet<String>>,
 }
 
 pub(crate) fn count(counter: &AtomicU64) {
@@ -52,6 +54,22 @@ pub(crate) fn count(counter: &AtomicU64) {
 }
 
 impl Tally {
+    /// Counts a statement.
+    #[cfg_attr(
+        not(test),
+        expect(unused_variables, reason = "tests look at the plan of each statement")
+    )]
+    pub(crate) fn statement(&self, sql: &str) {
+        count(&self.statements);
+        #[cfg(test)]
+        self.said.lock().unwrap().insert(sql.to_owned());
+    }
+
+    #[cfg(test)]
+    pub(crate) fn said(&self) -> std::collections::BTreeSet<String> {
+        self.said.lock().unwrap().clone()
+    }
+
     pub(crate) fn committed(&self, size: usize) {
         let size = size as u64;
         count(&self.commits);

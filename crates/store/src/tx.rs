@@ -1,7 +1,7 @@
 //! Transactions: [`Read`] asks, [`Tx`] also changes. What takes a `Tx` cannot be given a `Read`.
 
 use crate::error::{Error, Result};
-use crate::tally::{Tally, count};
+use crate::tally::Tally;
 use crate::value::{Arg, Row};
 use crate::{Kind, postgres, sqlite};
 use std::ops::{Deref, DerefMut};
@@ -45,7 +45,7 @@ impl Read {
     /// What the database says.
     pub async fn all(&mut self, sql: &str, args: &[Arg<'_>]) -> Result<Vec<Row>> {
         self.intact()?;
-        count(&self.tally.statements);
+        self.tally.statement(sql);
         let rows = match &mut self.backend {
             Backend::Sqlite(connection) => sqlite::query(connection, sql, args),
             Backend::Postgres(session) => session.query(sql, args).await,
@@ -101,7 +101,7 @@ impl Tx {
     /// What the database says. A failed statement spoils the whole transaction.
     pub async fn execute(&mut self, sql: &str, args: &[Arg<'_>]) -> Result<u64> {
         self.intact()?;
-        count(&self.tally.statements);
+        self.tally.statement(sql);
         let rows = match &mut self.read.backend {
             Backend::Sqlite(connection) => sqlite::execute(connection, sql, args),
             Backend::Postgres(session) => session.execute(sql, args).await,
@@ -112,7 +112,7 @@ impl Tx {
     /// Runs a script of several statements: migrations.
     pub(crate) async fn script(&mut self, sql: &str) -> Result<()> {
         self.intact()?;
-        count(&self.tally.statements);
+        self.tally.statement(sql);
         let done = match &mut self.read.backend {
             Backend::Sqlite(connection) => sqlite::script(connection, sql),
             Backend::Postgres(session) => session.script(sql).await,

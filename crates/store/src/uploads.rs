@@ -71,14 +71,48 @@ pub async fn find(read: &mut Read, scope: &Scope, id: UploadId) -> Result<Option
     }))
 }
 
-/// Notes that bytes arrived; `false` if the upload does not stand at `from_offset` or is finished.
+/// Notes that a part arrived, kept in a blob; `false` if the upload does not stand at `from_offset` or is
+/// finished.
 ///
 /// # Errors
 /// [`crate::Error::Rule`] beyond its length.
-pub async fn advance(tx: &mut Tx, id: UploadId, from_offset: u64, to_offset: u64) -> Result<bool> {
-    let sql = "update uploads set received = $3 where id = $1 and received = $2 and received <= $3 and asset is null";
-    let args = args![id, int(from_offset, "an upload")?, int(to_offset, "an upload")?];
-    Ok(tx.execute(sql, args).await? == 1)
+pub async fn advance(
+    tx: &mut Tx,
+    id: UploadId,
+    from_offset: u64,
+    to_offset: u64,
+    blob: &str,
+) -> Result<bool> {
+    let sql = "update uploads set received = $3 where id = $1 and received = $2 and received < $3 and asset is null";
+    let (from, to) = (int(from_offset, "an upload")?, int(to_offset, "an upload")?);
+    if tx.execute(sql, args![id, from, to]).await? == 0 {
+        return Ok(false);
+    }
+    let sql = "insert into upload_parts (upload, workspace, starts_at, blob, bytes) \
+               select id, workspace, $2, $3, $4 from uploads where id = $1";
+    tx.execute(sql, args![id, from, blob, to - from]).await?;
+    Ok(true)
+}
+
+/// The parts of an upload in order: blob and bytes of each.
+///
+/// # Errors
+/// What the database says.
+pub async fn parts(read: &mut Read, id: UploadId) -> Result<Vec<(String, u64)>> {
+    let sql = "select blob, bytes from upload_parts where upload = $1 order by starts_at";
+    let rows = read.all(sql, args![id]).await?;
+    rows.iter()
+        .map(|row| Ok((row.text("blob")?.to_owned(), row.number("bytes")?)))
+        .collect()
+}
+
+/// Forgets the parts of an upload and tells how many there were.
+///
+/// # Errors
+/// What the database says.
+pub async fn clear(tx: &mut Tx, id: UploadId) -> Result<u64> {
+    tx.execute("delete from upload_parts where upload = $1", args![id])
+        .await
 }
 
 /// Notes what a whole upload became; `false` if bytes are missing or it became something before.

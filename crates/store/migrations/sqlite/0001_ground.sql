@@ -65,7 +65,8 @@ create table jobs (
     constraint jobs_workspace_fkey foreign key (workspace) references workspaces (id)
 ) strict;
 create unique index jobs_of_generation on jobs (generation, ordinal);
-create index jobs_ready on jobs (priority, virtual_time, id) where state = 'ready';
+create index jobs_ready on jobs (priority, virtual_time, id, provider) where state = 'ready';
+create index jobs_waiting on jobs (workspace) where state = 'ready';
 create index jobs_due on jobs (state, due_at) where due_at is not null;
 
 create table attempts (
@@ -167,6 +168,18 @@ create table uploads (
     constraint uploads_asset_fkey foreign key (asset) references assets (id)
 ) strict;
 
+create table upload_parts (
+    upload text not null,
+    workspace text not null,
+    starts_at integer not null,
+    blob text not null,
+    bytes integer not null,
+    constraint upload_parts_pkey primary key (upload, starts_at),
+    constraint upload_parts_upload_fkey foreign key (upload) references uploads (id),
+    constraint upload_parts_workspace_fkey foreign key (workspace) references workspaces (id)
+) strict, without rowid;
+create index upload_parts_blob on upload_parts (blob, workspace);
+
 create table quotes (
     id text not null,
     workspace text not null,
@@ -224,7 +237,7 @@ create table audit_tiles (
 
 create table audit_checkpoints (
     size integer not null,
-    root blob not null,
+    root text not null,
     note text not null,
     at integer not null,
     constraint audit_checkpoints_pkey primary key (size)

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// A read that takes longer is stopped, so that no reader holds the write-ahead log for long.
-pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(5);
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a read waits for a free connection.
 const WAIT: Duration = Duration::from_secs(5);
 /// Steps of SQLite's machine between two looks at the clock.

@@ -16,9 +16,9 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 /// The most writes that may wait.
-pub(crate) const QUEUE: usize = 4096;
+const QUEUE: usize = 4096;
 /// The most writes that share one commit.
-pub(crate) const GROUP: usize = 512;
+const GROUP: usize = 512;
 /// Pages (4 KiB) of the write-ahead log after which it is copied into the database: about 4 MB.
 const CHECKPOINT_PAGES: i64 = 1024;
 /// Pages after which readers are waited for, so that the log begins anew: 64 MB.

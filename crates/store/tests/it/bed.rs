@@ -11,6 +11,7 @@ use domain::retry::Backoff;
 use domain::time::Time;
 use serde_json::json;
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use store::generations::{self, NewGeneration};
@@ -50,27 +51,39 @@ pub fn fresh() -> u128 {
 pub struct Bed {
     pub db: Db,
     pub config: Config,
-    _folder: tempfile::TempDir,
+    _folder: Arc<tempfile::TempDir>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test's own setting, given by xtask")]
 fn postgres_url() -> Option<String> {
-    std::env::var("STUDIO_TEST_POSTGRES").ok().filter(|url| !url.is_empty())
+    std::env::var("STUDIO_TEST_POSTGRES")
+        .ok()
+        .filter(|url| !url.is_empty())
 }
 
 pub fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 pub fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Bed) -> F) {
     runtime().block_on(async {
-        test(migrated(sqlite_config()).await).await;
+        let (folder, config) = sqlite_config();
+        // A test may take the bed apart: its folder stays until the test is over.
+        let kept = Arc::clone(&folder);
+        test(migrated((folder, config)).await).await;
+        drop(kept);
     });
 }
 
 pub fn on_postgres<F: Future<Output = ()>>(test: impl FnOnce(Bed) -> F) {
     let Some(url) = postgres_url() else {
-        eprintln!("**** NOT TESTED ON POSTGRES: STUDIO_TEST_POSTGRES is not set (cargo xtask test sets it) ****");
+        eprintln!(
+            "**** NOT TESTED ON POSTGRES: STUDIO_TEST_POSTGRES is not set (cargo xtask test sets it) ****"
+        );
         return;
     };
     runtime().block_on(async {
@@ -87,17 +100,32 @@ pub fn on_postgres<F: Future<Output = ()>>(test: impl FnOnce(Bed) -> F) {
     });
 }
 
-fn sqlite_config() -> (tempfile::TempDir, Config) {
-    let folder = tempfile::tempdir().unwrap();
-    let config = Config { url: None, sqlite_path: folder.path().join("studio.db"), read_connections: 3 };
+/// A fresh SQLite database.
+pub async fn sqlite_bed() -> Bed {
+    migrated(sqlite_config()).await
+}
+
+fn sqlite_config() -> (Arc<tempfile::TempDir>, Config) {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let config = Config {
+        url: None,
+        sqlite_path: folder.path().join("studio.db"),
+        read_connections: 3,
+    };
     (folder, config)
 }
 
-async fn migrated((folder, config): (tempfile::TempDir, Config)) -> Bed {
+async fn migrated((folder, config): (Arc<tempfile::TempDir>, Config)) -> Bed {
     let db = Db::open(&config).await.unwrap();
     migrate::apply(&db, NOW).await.unwrap();
-    db.write("test.workspace", |tx| Box::pin(workspaces::ensure_first(tx, NOW))).await.unwrap();
-    Bed { db, config, _folder: folder }
+    db.write("test.workspace", |tx| Box::pin(workspaces::ensure_first(tx, NOW)))
+        .await
+        .unwrap();
+    Bed {
+        db,
+        config,
+        _folder: folder,
+    }
 }
 
 /// Runs one statement of a test.
@@ -112,9 +140,11 @@ pub async fn run(db: &Db, sql: String) -> u64 {
 
 /// Runs a query of a test that gives one number.
 pub async fn number(db: &Db, sql: &'static str) -> i64 {
-    db.read("test.number", move |read| Box::pin(async move { read.one(sql, &[]).await?.int("n") }))
-        .await
-        .unwrap()
+    db.read("test.number", move |read| {
+        Box::pin(async move { read.one(sql, &[]).await?.int("n") })
+    })
+    .await
+    .unwrap()
 }
 
 /// Writes with a function of the store: `write!(db, tx => generations::insert(tx, &new))`; what it uses
@@ -145,7 +175,11 @@ pub fn local() -> Scope {
 /// A second workspace, with a row.
 pub async fn stranger(db: &Db) -> Scope {
     let id = WorkspaceId::from_value(0xffff);
-    run(db, format!("insert into workspaces (id, created_at) values ('{id}', 1)")).await;
+    run(
+        db,
+        format!("insert into workspaces (id, created_at) values ('{id}', 1)"),
+    )
+    .await;
     Actor::new(LOCAL_USER, id).scope()
 }
 
@@ -234,16 +268,19 @@ pub fn rules() -> Rules {
         max_attempts: 3,
         lease: Duration::from_secs(60),
         send_by: Duration::from_secs(10),
-        backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(60) },
+        backoff: Backoff {
+            base: Duration::from_secs(1),
+            cap: Duration::from_secs(60),
+        },
         settle: Duration::from_secs(600),
         reconcile_window: Duration::from_secs(3600),
         collect_window: Duration::from_secs(3600),
         may_repeat: false,
         polling: Polling {
-            first_image: Duration::from_secs(1),
-            first_video: Duration::from_secs(10),
-            every: Duration::from_secs(2),
-            longest: Duration::from_secs(60),
+            image_first: Duration::from_secs(1),
+            video_first: Duration::from_secs(10),
+            image_every: Duration::from_secs(2),
+            video_every: Duration::from_secs(5),
         },
         correlation: Correlation::List,
         can_cancel: true,

@@ -1,0 +1,301 @@
+//! How SQLite finds the rows of every statement that the functions of this crate run: none reads a whole
+//! table unless it is meant to, and no index is without use.
+
+#[path = "../tests/it/bed.rs"]
+#[macro_use]
+#[expect(
+    dead_code,
+    unused_macros,
+    unreachable_pub,
+    missing_docs,
+    clippy::print_stderr,
+    reason = "shared with the contract tests"
+)]
+mod bed;
+
+use crate::assets::{self, Asset, Role};
+use crate::quotes::{self, Quote};
+use crate::uploads::{self, Upload};
+use crate::{
+    Arg, Db, Error, Tx, args, attempts, audit, events, fair_queue, generations, idempotency, jobs, ledger,
+    migrate, singleton, workspaces,
+};
+use bed::{NOW, at, fresh, local, new_generation, new_job, rules};
+use domain::actor::{FIRST_WORKSPACE, LOCAL_USER, SystemScope};
+use domain::audit::{Action, Entry};
+use domain::capability::ProviderName;
+use domain::event::Event;
+use domain::generation::State;
+use domain::id::{AssetId, AttemptId, AuditId, EventId, LedgerId, QuoteId, UploadId};
+use domain::job::intend;
+use domain::ledger::{Line, Posting};
+use domain::money::Money;
+use domain::secret::TokenHash;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+const SYSTEM: SystemScope = SystemScope { reason: "test" };
+
+/// Statements that read a whole table or index because their answer is about all of it.
+const WHOLE: &[&str] = &[
+    // Sums and counts for people and metrics.
+    "from ledger group by posting",
+    "from attempts group by state",
+    // One row for each migration.
+    "from schema_migrations order by name",
+    // Deleted generations only, by their own index.
+    "from generations where deleted_at is not null and exists",
+];
+
+/// Runs every function of the crate once, each on rows that lead it through all its statements.
+async fn everything(tx: &mut Tx) -> Result<(), Error> {
+    workspaces::ensure_first(tx, NOW).await?;
+    let scope = local();
+    let new = new_generation(FIRST_WORKSPACE);
+    generations::insert(tx, &new).await?;
+    generations::find(tx, &scope, new.id).await?;
+    generations::find_system(tx, SYSTEM, new.id).await?;
+    generations::page(tx, &scope, None, 5).await?;
+    generations::set_state(tx, new.id, State::Running, None, NOW, false).await?;
+    for _ in 0..2 {
+        idempotency::remember(tx, &scope, "key", "print", new.id, NOW).await?;
+    }
+    let mut job = new_job(new.id, 0);
+    job.virtual_time = fair_queue::next(tx, FIRST_WORKSPACE, 1).await?;
+    jobs::insert(tx, &job).await?;
+    jobs::of_generation(tx, new.id).await?;
+    jobs::find(tx, job.id).await?;
+    jobs::next_due(tx).await?;
+    jobs::oldest_ready(tx).await?;
+    jobs::counts(tx).await?;
+    jobs::in_flight(tx).await?;
+    jobs::waiting_of(tx, FIRST_WORKSPACE).await?;
+    let full = [ProviderName("full".to_owned())];
+    let taken = jobs::claim_due(tx, NOW, 5, &|_| rules(), &full)
+        .await?
+        .remove(0)
+        .job;
+    let attempt = AttemptId::from_value(fresh());
+    let change = intend(&taken, attempt, TokenHash::of("t"), NOW, &rules()).unwrap();
+    jobs::apply(tx, &taken, &change).await?;
+    jobs::void_leases(tx, NOW).await?;
+    jobs::wake(tx, job.id, NOW).await?;
+    attempts::newest(tx, job.id).await?;
+    attempts::of_generation(tx, new.id).await?;
+    attempts::by_token(tx, &TokenHash::of("t")).await?;
+    attempts::count_by_state(tx).await?;
+    let line = Line {
+        id: LedgerId::from_value(fresh()),
+        at: NOW,
+        workspace: FIRST_WORKSPACE,
+        job: job.id,
+        attempt: Some(attempt),
+        posting: Posting::Capture,
+        amount: Money::usd(1),
+    };
+    ledger::append(tx, &line).await?;
+    ledger::of_generation(tx, new.id).await?;
+    ledger::totals(tx).await?;
+    media(tx, new.id).await?;
+    told(tx, new.id).await?;
+    generations::mark_deleted(tx, &scope, new.id, NOW).await?;
+    generations::deleted_with_media(tx, SYSTEM, 5).await?;
+    idempotency::forget_before(tx, at(1)).await?;
+    let epoch = singleton::acquire(tx, "sweep", "a", Duration::from_secs(1), NOW)
+        .await?
+        .unwrap();
+    singleton::renew(tx, "sweep", "a", epoch, Duration::from_secs(1), NOW).await?;
+    singleton::release(tx, "sweep", "a", epoch, NOW).await?;
+    Ok(())
+}
+
+async fn media(tx: &mut Tx, generation: domain::id::GenerationId) -> Result<(), Error> {
+    let scope = local();
+    let asset = Asset {
+        id: AssetId::from_value(fresh()),
+        workspace: FIRST_WORKSPACE,
+        user: LOCAL_USER,
+        generation: Some(generation),
+        ordinal: 0,
+        role: Role::Output,
+        media_type: "image/png".to_owned(),
+        width: 1,
+        height: 1,
+        seconds_micros: None,
+        bytes: 1,
+        sha256: String::new(),
+        blob: "blob".to_owned(),
+        hidden: false,
+        demo: false,
+        created_at: NOW,
+        deleted_at: None,
+    };
+    assets::insert(tx, &asset).await?;
+    assets::find(tx, &scope, asset.id).await?;
+    assets::of_generation(tx, generation).await?;
+    assets::references_to_blob(tx, FIRST_WORKSPACE, "blob").await?;
+    assets::all_blobs(tx, SYSTEM, None, 5).await?;
+    let upload = Upload {
+        id: UploadId::from_value(fresh()),
+        workspace: FIRST_WORKSPACE,
+        user: LOCAL_USER,
+        media_type: "image/png".to_owned(),
+        length: 1,
+        received: 0,
+        asset: None,
+        created_at: NOW,
+    };
+    uploads::insert(tx, &upload).await?;
+    uploads::find(tx, &scope, upload.id).await?;
+    uploads::advance(tx, upload.id, 0, 1, "part").await?;
+    uploads::parts(tx, upload.id).await?;
+    uploads::finish(tx, upload.id, asset.id).await?;
+    uploads::clear(tx, upload.id).await?;
+    assets::mark_deleted(tx, &scope, asset.id, NOW).await?;
+    let quote = Quote {
+        id: QuoteId::from_value(fresh()),
+        workspace: FIRST_WORKSPACE,
+        user: LOCAL_USER,
+        spec: bed::spec(),
+        price: Money::usd(1),
+        ceiling: Money::usd(1),
+        created_at: NOW,
+        expires_at: NOW,
+    };
+    quotes::insert(tx, &quote).await?;
+    quotes::find(tx, &scope, quote.id).await?;
+    Ok(())
+}
+
+async fn told(tx: &mut Tx, generation: domain::id::GenerationId) -> Result<(), Error> {
+    let event = Event {
+        id: EventId::from_value(fresh()),
+        at: NOW,
+        workspace: FIRST_WORKSPACE,
+        topic: "t".to_owned(),
+        generation,
+        state: State::Queued,
+        progress: None,
+    };
+    events::append(tx, &event).await?;
+    events::sequence(tx, 5).await?;
+    events::after(tx, &local(), 0, 5).await?;
+    events::newest_seq(tx).await?;
+    events::prune_before(tx, at(1)).await?;
+    let entry = Entry {
+        id: AuditId::from_value(fresh()),
+        at: NOW,
+        actor: "system:test".to_owned(),
+        workspace: None,
+        action: Action::StudioStarted,
+        object: "o".to_owned(),
+        outcome: "ok".to_owned(),
+        request_id: None,
+        details: BTreeMap::new(),
+    };
+    audit::append(tx, &entry).await?;
+    audit::unsequenced(tx, 5).await?;
+    audit::set_index(tx, &[(entry.id, 0)]).await?;
+    audit::put_tiles(tx, &[(0, 0, vec![0; 32])]).await?;
+    audit::put_checkpoint(tx, 1, "root", "note", NOW).await?;
+    audit::size(tx).await?;
+    audit::entries(tx, 0, 5).await?;
+    audit::find_index(tx, entry.id).await?;
+    Ok(())
+}
+
+async fn plan(tx: &mut Tx, sql: &str) -> Result<Vec<String>, Error> {
+    let nothing: Vec<Arg<'_>> = (0..40).map(|_| Arg::Null).collect();
+    let rows = tx.all(&format!("explain query plan {sql}"), &nothing).await?;
+    rows.iter()
+        .map(|row| row.text("detail").map(str::to_owned))
+        .collect()
+}
+
+fn runs_a_plan(sql: &str) -> bool {
+    ["select", "update", "delete", "insert"]
+        .iter()
+        .any(|verb| sql.starts_with(verb))
+}
+
+async fn all_plans(tx: &mut Tx, statements: &[String]) -> Result<String, Error> {
+    let mut text = String::new();
+    for sql in statements {
+        writeln!(text, "{sql}").unwrap();
+        for step in plan(tx, sql).await? {
+            writeln!(text, "    {step}").unwrap();
+        }
+    }
+    Ok(text)
+}
+
+async fn statements(db: &Db) -> Vec<String> {
+    migrate::apply(db, NOW).await.unwrap();
+    db.write("test.everything", |tx| Box::pin(everything(tx)))
+        .await
+        .unwrap();
+    db.probe().await.unwrap();
+    db.said().into_iter().filter(|sql| runs_a_plan(sql)).collect()
+}
+
+#[test]
+fn no_statement_reads_a_whole_table() {
+    bed::on_sqlite(|bed| async move {
+        let statements = statements(&bed.db).await;
+        assert!(statements.len() > 60, "{} statements", statements.len());
+        let plans = bed
+            .db
+            .write::<_, Error, _>("test.plans", move |tx| {
+                let statements = statements.clone();
+                Box::pin(async move {
+                    for sql in &statements {
+                        for step in plan(tx, sql).await? {
+                            let whole = step.starts_with("SCAN ") && !step.starts_with("SCAN each_");
+                            let meant = WHOLE.iter().any(|part| sql.contains(part));
+                            assert!(!whole || meant, "{step}\n  in {sql}");
+                        }
+                    }
+                    all_plans(tx, &statements).await
+                })
+            })
+            .await
+            .unwrap();
+        insta::assert_snapshot!(plans);
+    });
+}
+
+/// Indexes that are there for their rule; the contract tests prove the rules.
+const RULES: &[&str] = &[
+    "assets_output",
+    "attempts_external_id",
+    "attempts_one_open",
+    "ledger_once",
+];
+
+#[test]
+fn without_any_of_the_indexes_plans_are_worse() {
+    bed::on_sqlite(|bed| async move {
+        let statements = statements(&bed.db).await;
+        bed.db
+            .write::<(), Error, _>("test.indexes", move |tx| {
+                let statements = statements.clone();
+                Box::pin(async move {
+                    let good = all_plans(tx, &statements).await?;
+                    let sql = "select name, sql from sqlite_schema where type = 'index' and sql is not null";
+                    let indexes = tx.all(sql, args![]).await?;
+                    assert!(indexes.len() > 20);
+                    for index in &indexes {
+                        let name = index.text("name")?;
+                        tx.execute(&format!("drop index {name}"), args![]).await?;
+                        let without = all_plans(tx, &statements).await?;
+                        assert!(without != good || RULES.contains(&name), "{name} is of no use");
+                        tx.execute(index.text("sql")?, args![]).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+    });
+}
