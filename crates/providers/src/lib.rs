@@ -30,4 +30,4 @@ pub use codes::{Code, fault_codes};
 pub use config::{Config, ProviderConfig};
 pub use media::{MAX_IMAGE_BYTES, MAX_VIDEO_BYTES, MediaStream};
 pub use provider::{AttemptRef, Erased, Lost, Probe, Provider, RemoteJob, RemoteOutput, Words};
-pub use registry::{BuildError, Listed, Registry};
+pub use registry::{BuildError, Listed, Registry, card_of};

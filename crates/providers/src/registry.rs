@@ -4,7 +4,7 @@ use crate::config::{Config, ProviderConfig};
 use crate::outbound::{Cidr, Fetcher, Guard};
 use crate::provider::Provider;
 use crate::{luma, luma_dream_machine};
-use domain::capability::ProviderName;
+use domain::capability::{Card, ProviderName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -102,6 +102,16 @@ impl Registry {
         let mut all: Vec<_> = ready.chain(missing).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
+    }
+}
+
+/// The card of a hosted provider, whether it can be called or not.
+#[must_use]
+pub fn card_of(name: &ProviderName) -> Option<Card> {
+    match name.0.as_str() {
+        luma::NAME => Some(luma::card(0)),
+        luma_dream_machine::NAME => Some(luma_dream_machine::card(0)),
+        _ => None,
     }
 }
 

@@ -37,7 +37,11 @@ impl DataDir {
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let told = |error: io::Error| failure(path, &error);
         if !path.exists() {
-            DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(told)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(path)
+                .map_err(told)?;
         }
         let path = fs::canonicalize(path).map_err(told)?;
         let mode = fs::metadata(&path).map_err(told)?.permissions().mode() & 0o777;
@@ -69,7 +73,9 @@ impl DataDir {
             }
             Err(error) => return Err(failure(&path, &error.into())),
         }
-        lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(told)?;
+        lock.set_len(0)
+            .and_then(|()| writeln!(lock, "{}", std::process::id()))
+            .map_err(told)?;
         Ok(Self { path, _lock: lock })
     }
 
@@ -96,7 +102,10 @@ mod tests {
         let path = folder.path().join("data");
         let first = DataDir::open(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-        assert_eq!(fs::metadata(path.join(LOCK)).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(path.join(LOCK)).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert_eq!(DataDir::open(&path).unwrap_err().id, "data.in_use");
         drop(first);
         DataDir::open(&path).unwrap();

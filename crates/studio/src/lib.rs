@@ -9,5 +9,7 @@
 
 pub mod commands;
 pub mod config;
+pub mod datadir;
 pub mod failure;
 pub mod logging;
+pub mod wiring;

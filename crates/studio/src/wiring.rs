@@ -29,7 +29,12 @@ pub const MEDIA_WORKER: &str = "media-worker";
 pub const LOG_ORIGIN: &str = "secure-ai-studio/local";
 
 fn unavailable(id: &'static str, error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(Exit::Unavailable, id, error.to_string(), "run `studio doctor` to see what is wrong")
+    Failure::new(
+        Exit::Unavailable,
+        id,
+        error.to_string(),
+        "run `studio doctor` to see what is wrong",
+    )
 }
 
 /// This binary, to be started again as a child.
@@ -60,7 +65,9 @@ pub async fn database(config: &Config, data: &DataDir) -> Result<Db, Failure> {
         sqlite_path: data.database(),
         read_connections: u32::try_from(config.database.read_connections).unwrap_or(4),
     };
-    Db::open(&settings).await.map_err(|error| unavailable("database.unavailable", &error))
+    Db::open(&settings)
+        .await
+        .map_err(|error| unavailable("database.unavailable", &error))
 }
 
 /// Brings the schema up to date.
@@ -68,10 +75,12 @@ pub async fn database(config: &Config, data: &DataDir) -> Result<Db, Failure> {
 /// # Errors
 /// If the schema is newer than this program, was changed by hand, or the database fails.
 pub async fn migrate(db: &Db) -> Result<Vec<&'static str>, Failure> {
-    let applied = store::migrate::apply(db, Clock::System.now()).await.map_err(|error| {
-        let advice = "run `studio migrate status`; a newer schema needs the newer program";
-        Failure::new(Exit::Unavailable, "database.schema", error.to_string(), advice)
-    })?;
+    let applied = store::migrate::apply(db, Clock::System.now())
+        .await
+        .map_err(|error| {
+            let advice = "run `studio migrate status`; a newer schema needs the newer program";
+            Failure::new(Exit::Unavailable, "database.schema", error.to_string(), advice)
+        })?;
     for name in &applied {
         tracing::info!(migration = name, "schema migrated");
     }
@@ -83,17 +92,34 @@ pub async fn migrate(db: &Db) -> Result<Vec<&'static str>, Failure> {
 /// # Errors
 /// If the root key is missing, readable by others or damaged.
 pub fn keys(data: &DataDir) -> Result<Arc<dyn KeyProvider>, Failure> {
-    let keys = FileKeys::open(data.path())
-        .map_err(|error| Failure::new(Exit::Unavailable, "keys.unusable", error.to_string(), "see docs: keys"))?;
+    let keys = FileKeys::open(data.path()).map_err(|error| {
+        Failure::new(
+            Exit::Unavailable,
+            "keys.unusable",
+            error.to_string(),
+            "see docs: keys",
+        )
+    })?;
     Ok(Arc::new(keys))
 }
 
 fn hosted(config: &HostedProvider) -> Result<ProviderConfig, Failure> {
     let base_url = config.base_url.as_str().parse().map_err(|_| {
         let what = format!("`{}` is not an address", config.base_url.as_str());
-        Failure::new(Exit::Usage, "provider.base_url", what, "write it as https://host/path")
+        Failure::new(
+            Exit::Usage,
+            "provider.base_url",
+            what,
+            "write it as https://host/path",
+        )
     })?;
-    let mut made = ProviderConfig::new(base_url, config.api_key.as_ref().map(crate::config::Secret::to_secret_string));
+    let mut made = ProviderConfig::new(
+        base_url,
+        config
+            .api_key
+            .as_ref()
+            .map(crate::config::Secret::to_secret_string),
+    );
     made.enabled = config.enabled;
     made.connect_timeout_ms = config.connect_timeout_ms;
     made.call_timeout_ms = config.call_timeout_ms;
@@ -111,9 +137,20 @@ pub fn registry(config: &Config) -> Result<Registry, Failure> {
         luma: hosted(&config.providers.luma)?,
         luma_dream_machine: hosted(&config.providers.luma_dream_machine)?,
     };
-    let allow: Vec<Cidr> = config.outbound.allow.iter().filter_map(|n| n.to_string().parse().ok()).collect();
-    Registry::build(&providers, &allow)
-        .map_err(|error| Failure::new(Exit::Unavailable, "provider.build", error.to_string(), "run `studio doctor`"))
+    let allow: Vec<Cidr> = config
+        .outbound
+        .allow
+        .iter()
+        .filter_map(|n| n.to_string().parse().ok())
+        .collect();
+    Registry::build(&providers, &allow).map_err(|error| {
+        Failure::new(
+            Exit::Unavailable,
+            "provider.build",
+            error.to_string(),
+            "run `studio doctor`",
+        )
+    })
 }
 
 /// Every provider: the built-in engine first, so that it is the default.
@@ -164,7 +201,11 @@ pub fn settings(config: &Config) -> Settings {
         may_repeat: generations.unknown_policy == UnknownPolicy::MayRepeat,
         settle: generations.settle_seconds.map(Duration::from_secs),
         screening: config.screening.clone(),
-        public_url: config.server.public_url.as_ref().map(|url| url.as_str().to_owned()),
+        public_url: config
+            .server
+            .public_url
+            .as_ref()
+            .map(|url| url.as_str().to_owned()),
         max_queued: i64::try_from(generations.max_queued).unwrap_or(i64::MAX),
         log_origin: LOG_ORIGIN.to_owned(),
     }
@@ -178,11 +219,19 @@ pub async fn studio(config: &Config, data: &DataDir) -> Result<Arc<Studio>, Fail
     let keys = keys(data)?;
     let db = database(config, data).await?;
     migrate(&db).await?;
-    let vault = Vault::open(data.path(), Arc::clone(&keys))
+    let vault = Vault::in_folder(data.path(), Arc::clone(&keys))
         .await
         .map_err(|error| unavailable("vault.unusable", &error))?;
     let media = media_worker()?;
     let catalogue = catalogue(config, &media)?;
-    let parts = Parts { db, vault, keys, catalogue, media, clock: Clock::System, settings: settings(config) };
+    let parts = Parts {
+        db,
+        vault,
+        keys,
+        catalogue,
+        media,
+        clock: Clock::System,
+        settings: settings(config),
+    };
     Studio::new(parts).map_err(|error| unavailable("keys.unusable", &error))
 }

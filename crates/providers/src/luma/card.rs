@@ -36,7 +36,7 @@ const VIDEO_ASPECTS: &[Aspect] = &[
 /// The draft tier (360p) has no published price, so it is not offered.
 const RESOLUTIONS: &[Resolution] = &[Resolution::P720, Resolution::P540, Resolution::P1080];
 
-pub(super) fn card(max_concurrent: u32) -> Card {
+pub(crate) fn card(max_concurrent: u32) -> Card {
     Card {
         name: ProviderName(super::NAME.to_owned()),
         title: "Luma".to_owned(),

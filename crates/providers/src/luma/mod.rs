@@ -9,6 +9,7 @@ mod files;
 mod map;
 mod wire;
 
+pub(crate) use card::card;
 pub use client::Luma;
 pub use files::{INLINE_BYTES, KEEP_FILES_FOR, MAX_IMAGE_INPUT_BYTES, MAX_VIDEO_INPUT_BYTES};
 

@@ -48,7 +48,7 @@ const RAY_FLASH: Table = [
     (Resolution::K4, 2_190_000, 3_940_000),
 ];
 
-pub(super) fn card(max_concurrent: u32) -> Card {
+pub(crate) fn card(max_concurrent: u32) -> Card {
     Card {
         name: ProviderName(super::NAME.to_owned()),
         title: "Luma Dream Machine".to_owned(),

@@ -11,6 +11,7 @@ mod list;
 mod map;
 mod wire;
 
+pub(crate) use card::card;
 pub use client::DreamMachine;
 pub use list::{CLOCK_SKEW, MAX_PAGES, PAGE};
 

@@ -1,6 +1,14 @@
 //! The command tree and what every command shares: configuration, output, exit codes.
 
+mod audit;
+mod catalogue;
 mod config;
+mod demo;
+mod doctor;
+mod generate;
+mod migrate;
+mod serve;
+mod workers;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -27,10 +35,40 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serves the studio: pages, API, generations.
+    Serve(serve::Command),
+    /// Makes one picture or clip from the terminal.
+    Generate(Box<generate::Command>),
+    /// Shows the models.
+    #[command(subcommand)]
+    Models(catalogue::Models),
+    /// Shows and tests the providers.
+    #[command(subcommand)]
+    Provider(catalogue::Providers),
+    /// Verifies, exports and proves the audit log.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Checks what the studio needs and says what to do about each line.
+    Doctor(doctor::Command),
+    /// Shows and changes the database's schema.
+    Migrate(migrate::Command),
+    /// Runs the whole journey once, on the built-in engine, and leaves its files.
+    Demo(demo::Command),
+    /// Prints the API description (OpenAPI 3.1).
+    Openapi,
+    /// The engine's child.
+    #[command(hide = true)]
+    EngineWorker,
+    /// The media child.
+    #[command(hide = true)]
+    MediaWorker,
     /// Shows the configuration and its schema.
     #[command(subcommand)]
     Config(config::Command),
 }
+
+/// The data directory when none is given.
+const DEFAULT_DATA: &str = "studio-data";
 
 /// What a command finds around it.
 struct Surroundings {
@@ -75,21 +113,28 @@ pub fn main() -> ExitCode {
             };
         }
     };
+    match arguments.command {
+        Command::EngineWorker => return workers::engine(),
+        Command::MediaWorker => return workers::media(),
+        _ => {}
+    }
     let surroundings = Surroundings {
         config_file: arguments.config,
         environment: Environment::of_this_process(),
-        flags: arguments
-            .log_level
-            .map(|value| Flag {
-                name: "--log-level",
-                key: "log.level",
-                value,
-            })
-            .into_iter()
-            .collect(),
+        flags: flags(arguments.log_level, &arguments.command),
     };
     let mut out = std::io::stdout().lock();
     let result = match arguments.command {
+        Command::Serve(command) => serve::run(&command, &surroundings, &mut out),
+        Command::Generate(command) => generate::run(&command, &surroundings, &mut out),
+        Command::Models(command) => catalogue::models(&command, &surroundings, &mut out),
+        Command::Provider(command) => catalogue::providers(&command, &surroundings, &mut out),
+        Command::Audit(command) => audit::run(&command, &surroundings, &mut out),
+        Command::Doctor(command) => doctor::run(&command, &surroundings, &mut out),
+        Command::Migrate(command) => migrate::run(&command, &surroundings, &mut out),
+        Command::Demo(command) => demo::run(&command, &surroundings, &mut out),
+        Command::Openapi => workers::openapi(&mut out),
+        Command::EngineWorker | Command::MediaWorker => Ok(()),
         Command::Config(command) => config::run(&command, &surroundings, &mut out),
     };
     match result {
@@ -99,6 +144,36 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.exit as u8)
         }
     }
+}
+
+fn flags(log_level: Option<String>, command: &Command) -> Vec<Flag> {
+    let mut flags: Vec<Flag> = log_level
+        .map(|value| Flag {
+            name: "--log-level",
+            key: "log.level",
+            value,
+        })
+        .into_iter()
+        .collect();
+    if let Command::Serve(command) = command {
+        flags.extend(command.flags());
+    }
+    flags
+}
+
+/// The asynchronous runtime of a command.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(
+                Exit::Unavailable,
+                "start.runtime",
+                error.to_string(),
+                "raise the limit of threads or files",
+            )
+        })
 }
 
 /// Turns a failed write to the terminal or pipe into a failure; a closed pipe is a normal end.

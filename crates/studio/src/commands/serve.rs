@@ -50,7 +50,14 @@ enum Role {
 impl Command {
     pub(super) fn flags(&self) -> Vec<Flag> {
         let listen = self.listen.clone();
-        listen.map(|value| Flag { name: "--listen", key: "server.listen", value }).into_iter().collect()
+        listen
+            .map(|value| Flag {
+                name: "--listen",
+                key: "server.listen",
+                value,
+            })
+            .into_iter()
+            .collect()
     }
 }
 
@@ -59,7 +66,12 @@ pub(super) fn run(command: &Command, around: &Surroundings, out: &mut impl Write
     let colour = std::io::stderr().is_terminal();
     let clock: logging::Clock = Arc::new(|| Clock::System.now());
     let logging = logging::start(&loaded.config.log, clock, colour).map_err(|error| {
-        Failure::new(Exit::Unavailable, "log.unusable", error.to_string(), "change [log] in the configuration")
+        Failure::new(
+            Exit::Unavailable,
+            "log.unusable",
+            error.to_string(),
+            "change [log] in the configuration",
+        )
     })?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -67,7 +79,12 @@ pub(super) fn run(command: &Command, around: &Surroundings, out: &mut impl Write
     runtime()?.block_on(serve(command, &loaded.config, logging.handle.clone(), out))
 }
 
-async fn serve(command: &Command, config: &Config, log: LogHandle, out: &mut impl Write) -> Result<(), Failure> {
+async fn serve(
+    command: &Command,
+    config: &Config,
+    log: LogHandle,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     if command.role != Role::All && config.database.url.is_none() {
         return Err(Failure::new(
             Exit::NotConfigured,
@@ -84,17 +101,33 @@ async fn serve(command: &Command, config: &Config, log: LogHandle, out: &mut imp
     let studio = wiring::studio(config, &data).await?;
     let address = listening.as_ref().map(|listening| listening.address);
     let stop = CancellationToken::new();
-    let site = site(&studio, config, address.unwrap_or(config.server.listen), stop.clone());
+    let site = site(
+        &studio,
+        config,
+        address.unwrap_or(config.server.listen),
+        stop.clone(),
+    );
     watch_signals(stop.clone(), log)?;
     let serving = listening.map(|listening| tokio::spawn(server::serve(listening, Arc::clone(&site))));
     studio.recover().await.map_err(|error| {
-        Failure::new(Exit::Unavailable, "database.unavailable", error.to_string(), "run `studio doctor`")
+        Failure::new(
+            Exit::Unavailable,
+            "database.unavailable",
+            error.to_string(),
+            "run `studio doctor`",
+        )
     })?;
     studio.note_start().await.map_err(|error| {
-        Failure::new(Exit::Unavailable, "audit.unavailable", error.to_string(), "run `studio doctor`")
+        Failure::new(
+            Exit::Unavailable,
+            "audit.unavailable",
+            error.to_string(),
+            "run `studio doctor`",
+        )
     })?;
     let relay = tokio::spawn(Arc::clone(&studio).run_relay(stop.clone()));
-    let worker = (command.role != Role::Web).then(|| tokio::spawn(Arc::clone(&studio).run_worker(stop.clone())));
+    let worker =
+        (command.role != Role::Web).then(|| tokio::spawn(Arc::clone(&studio).run_worker(stop.clone())));
     site.mark_started();
     if let Some(address) = address {
         written(announce(out, address))?;
@@ -111,7 +144,9 @@ async fn serve(command: &Command, config: &Config, log: LogHandle, out: &mut imp
     if let Some(worker) = worker
         && tokio::time::timeout(WORKER_DRAIN, worker).await.is_err()
     {
-        tracing::warn!("steps were still running at the drain deadline; the next start finds out what became of them");
+        tracing::warn!(
+            "steps were still running at the drain deadline; the next start finds out what became of them"
+        );
     }
     // The relay ends by itself once it was told to stop and told the rest.
     let _ = tokio::time::timeout(WORKER_DRAIN, relay).await;
@@ -123,7 +158,9 @@ async fn serve(command: &Command, config: &Config, log: LogHandle, out: &mut imp
 fn not_listening(error: server::ServeError) -> Failure {
     let (exit, id) = match &error {
         server::ServeError::NotLoopback(_) => (Exit::Refused, "serve.not_loopback"),
-        server::ServeError::Address { .. } | server::ServeError::Broke(_) => (Exit::Unavailable, "serve.address"),
+        server::ServeError::Address { .. } | server::ServeError::Broke(_) => {
+            (Exit::Unavailable, "serve.address")
+        }
     };
     Failure::new(exit, id, error.to_string(), "change server.listen or --listen")
 }
@@ -133,15 +170,26 @@ fn site(studio: &Arc<Studio>, config: &Config, address: SocketAddr, stop: Cancel
         body_limit_bytes: usize::try_from(config.server.body_limit_bytes).unwrap_or(usize::MAX),
         request_timeout: Duration::from_secs(config.server.request_timeout_seconds),
         drain: Duration::from_secs(config.server.drain_seconds),
-        public_url: config.server.public_url.as_ref().map(|url| url.as_str().to_owned()),
-        metrics_token: config.metrics.token.as_ref().map(crate::config::Secret::to_secret_string),
+        public_url: config
+            .server
+            .public_url
+            .as_ref()
+            .map(|url| url.as_str().to_owned()),
+        metrics_token: config
+            .metrics
+            .token
+            .as_ref()
+            .map(crate::config::Secret::to_secret_string),
     };
     Site::new(Arc::clone(studio), settings, address, stop)
 }
 
 fn announce(out: &mut impl Write, address: SocketAddr) -> std::io::Result<()> {
     writeln!(out, "Secure AI Studio on http://{address}")?;
-    writeln!(out, "It answers this machine only: there are no accounts yet. Ctrl+C stops it.")?;
+    writeln!(
+        out,
+        "It answers this machine only: there are no accounts yet. Ctrl+C stops it."
+    )?;
     out.flush()
 }
 
@@ -149,11 +197,19 @@ fn announce(out: &mut impl Write, address: SocketAddr) -> std::io::Result<()> {
 fn watch_signals(stop: CancellationToken, log: LogHandle) -> Result<(), Failure> {
     let on = |kind| {
         signal(kind).map_err(|error| {
-            Failure::new(Exit::Unavailable, "serve.signals", error.to_string(), "start it as an ordinary process")
+            Failure::new(
+                Exit::Unavailable,
+                "serve.signals",
+                error.to_string(),
+                "start it as an ordinary process",
+            )
         })
     };
-    let (mut interrupt, mut terminate, mut hangup) =
-        (on(SignalKind::interrupt())?, on(SignalKind::terminate())?, on(SignalKind::hangup())?);
+    let (mut interrupt, mut terminate, mut hangup) = (
+        on(SignalKind::interrupt())?,
+        on(SignalKind::terminate())?,
+        on(SignalKind::hangup())?,
+    );
     tokio::spawn(async move {
         loop {
             tokio::select! {
