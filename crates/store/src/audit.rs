@@ -114,7 +114,10 @@ pub async fn put_tiles(tx: &mut Tx, tiles: &[(i64, i64, Vec<u8>)]) -> Result<()>
 /// What the database says.
 pub async fn size(read: &mut Read) -> Result<i64> {
     let row = read
-        .one("select max(leaf_index) as newest from audit_entries", args![])
+        .one(
+            "select max(leaf_index) as newest from audit_entries where leaf_index is not null",
+            args![],
+        )
         .await?;
     Ok(row.opt_int("newest")?.map_or(0, |newest| newest + 1))
 }

@@ -209,7 +209,7 @@ create table events (
     constraint events_workspace_fkey foreign key (workspace) references workspaces (id),
     constraint events_generation_fkey foreign key (generation) references generations (id)
 );
-create unique index events_seq on events (seq);
+create unique index events_seq on events (seq) where seq is not null;
 create index events_unsequenced on events (id) where seq is null;
 create index events_of_workspace on events (workspace, seq);
 create index events_age on events (at) where seq is not null;
@@ -225,7 +225,7 @@ create table audit_entries (
     leaf_index bigint,
     constraint audit_entries_pkey primary key (id)
 );
-create unique index audit_entries_leaf on audit_entries (leaf_index);
+create unique index audit_entries_leaf on audit_entries (leaf_index) where leaf_index is not null;
 create index audit_entries_unsequenced on audit_entries (id) where leaf_index is null;
 
 create table audit_tiles (

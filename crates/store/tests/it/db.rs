@@ -216,7 +216,7 @@ async fn every_kind_of_value_comes_back(bed: Bed) {
         .db
         .read("test.values", |read| {
             Box::pin(async move {
-                let sql = "select cast($1 as bigint) as i, cast($2 as text) as t, cast($3 as text) as nothing, \
+                let sql = "select cast($1 as bigint) as i, cast($2 as text) as t, cast($3 as text) as none_there, \
                            count(*) as n from meta";
                 read.one(sql, args![i64::MIN, "ação \u{1f3a8}", None::<&str>]).await
             })
@@ -225,8 +225,8 @@ async fn every_kind_of_value_comes_back(bed: Bed) {
         .unwrap();
     assert_eq!(row.int("i").unwrap(), i64::MIN);
     assert_eq!(row.text("t").unwrap(), "ação \u{1f3a8}");
-    assert_eq!(row.opt_text("nothing").unwrap(), None);
-    assert!(matches!(row.text("nothing"), Err(Error::Column { .. })));
+    assert_eq!(row.opt_text("none_there").unwrap(), None);
+    assert!(matches!(row.text("none_there"), Err(Error::Column { .. })));
     assert!(matches!(row.text("i"), Err(Error::Column { .. })));
     assert!(matches!(row.int("absent"), Err(Error::Column { .. })));
     assert!(matches!(row.number::<u8>("i"), Err(Error::Column { .. })));
@@ -240,8 +240,10 @@ async fn a_conflict_names_its_rule(bed: Bed) {
         conflict(write!(bed.db, tx [twin] => store::jobs::insert(tx, &twin))),
         "jobs_of_generation"
     );
+    let mut same = crate::bed::new_job(generation(&bed.db).await, 0);
+    same.id = job.id;
     assert_eq!(
-        conflict(write!(bed.db, tx [job] => store::jobs::insert(tx, &job))),
+        conflict(write!(bed.db, tx [same] => store::jobs::insert(tx, &same))),
         "jobs_pkey"
     );
 }
