@@ -15,5 +15,6 @@ pub mod chance;
 mod clock;
 pub mod media;
 pub mod sim;
+pub mod simulation;
 
 pub use clock::FixedClock;
