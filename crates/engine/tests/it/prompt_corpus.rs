@@ -304,6 +304,27 @@ const ENGLISH: &[Case] = &[
         "ground hills, object house, colour yellow",
         &[],
     ),
+    ("blue sea red boat", "ground sea, object boat, colour red", &[]),
+    (
+        "on the sea a red boat",
+        "ground sea, object boat, colour red",
+        &[],
+    ),
+    (
+        "mar azul barco vermelho",
+        "ground sea, object boat, colour red",
+        &[],
+    ),
+    (
+        "sol à esquerda barco à direita",
+        "light sun, light_place light-left, object boat, object_place object-right",
+        &[],
+    ),
+    (
+        "à esquerda sol à direita barco",
+        "light sun, light_place light-left, object boat, object_place object-right",
+        &[],
+    ),
     ("sky blue boat", "object boat, colour blue", &[]),
     ("cat", "", &["cat"]),
 ];
