@@ -16,13 +16,13 @@ export class ProblemError extends Error {
   /** What was found in the text, where that is why it was refused. */
   get findings(): Finding[] {
     return (this.problem.errors ?? []).flatMap(({ field, code, start, end }) =>
-      field === 'prompt' && start !== undefined && end !== undefined ? [{ kind: code, start, end }] : [],
+      field === 'prompt' && typeof start === 'number' && typeof end === 'number' ? [{ kind: code, start, end }] : [],
     );
   }
 
   /** What is wrong with a field as a whole. */
   field(name: string): FieldProblem | undefined {
-    return this.problem.errors?.find((error) => error.field === name && error.start === undefined);
+    return this.problem.errors?.find((error) => error.field === name && typeof error.start !== 'number');
   }
 }
 
@@ -48,7 +48,7 @@ export async function problemFrom(response: Response): Promise<ProblemError> {
   } catch {
     body = undefined;
   }
-  const problem = isProblem(body) ? { ...base, ...body } : base;
+  const problem = isProblem(body) ? { ...base, ...body, request_id: body.request_id ?? base.request_id ?? null } : base;
   return new ProblemError(problem, Number.isFinite(wait) ? wait : undefined);
 }
 

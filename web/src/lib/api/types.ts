@@ -191,8 +191,8 @@ export interface FieldProblem {
   code: string;
   detail: string;
   /** Where in the typed text it is (UTF-8 bytes), for findings in prompts. */
-  start?: number;
-  end?: number;
+  start?: number | null;
+  end?: number | null;
 }
 
 /** RFC 9457 problem details, with the studio's stable `code` and the request's id. */
@@ -202,6 +202,6 @@ export interface Problem {
   status: number;
   detail?: string;
   code: string;
-  request_id?: string;
+  request_id?: string | null;
   errors?: FieldProblem[];
 }
