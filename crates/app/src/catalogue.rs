@@ -100,29 +100,106 @@ impl Catalogue {
         kind: Kind,
         operation: Operation,
     ) -> Result<Offer<'_>, NoOffer> {
-        let named = |offer: &Offer<'_>| {
-            provider.is_none_or(|p| offer.card.name == *p) && model.is_none_or(|m| offer.model.id == *m)
-        };
-        let mut unavailable = None;
-        let mut named_any = false;
-        for offer in self.offers().filter(named) {
-            named_any = true;
-            if offer.model.ability(kind, operation).is_none() && model.is_none() {
-                continue;
-            }
-            match offer.unavailable {
-                None => return Ok(offer),
-                Some(reason) => {
-                    unavailable.get_or_insert_with(|| reason.to_owned());
-                }
+        self.weigh(provider, model, kind, operation).0
+    }
+
+    /// The offer for a wish together with the fate of every candidate, in order.
+    pub(crate) fn weigh(
+        &self,
+        provider: Option<&ProviderName>,
+        model: Option<&ModelId>,
+        kind: Kind,
+        operation: Operation,
+    ) -> (Result<Offer<'_>, NoOffer>, Vec<Candidate>) {
+        let mut candidates = Vec::new();
+        let mut chosen = None;
+        for offer in self.offers() {
+            let named =
+                provider.is_none_or(|p| offer.card.name == *p) && model.is_none_or(|m| offer.model.id == *m);
+            let able = offer.model.ability(kind, operation).is_some();
+            let fate = match (named, able, offer.unavailable) {
+                (false, ..) => Fate::NotNamed,
+                (true, false, _) => Fate::Unfit,
+                (true, true, Some(_)) => Fate::Unavailable,
+                (true, true, None) if chosen.is_some() => Fate::NotNeeded,
+                (true, true, None) => Fate::Taken,
+            };
+            candidates.push(Candidate {
+                provider: offer.card.name.clone(),
+                model: offer.model.id.clone(),
+                fate,
+                detail: offer
+                    .unavailable
+                    .filter(|_| fate == Fate::Unavailable)
+                    .map(str::to_owned),
+            });
+            if fate == Fate::Taken {
+                chosen = Some(offer);
             }
         }
-        Err(match unavailable {
-            Some(reason) if provider.is_some() || model.is_some() => NoOffer::Unavailable(reason),
-            _ if named_any => NoOffer::Unfit { kind, operation },
-            _ => NoOffer::Unknown,
-        })
+        let outcome = chosen.ok_or_else(|| no_offer(&candidates, kind, operation));
+        (outcome, candidates)
     }
+}
+
+fn no_offer(candidates: &[Candidate], kind: Kind, operation: Operation) -> NoOffer {
+    let named = || {
+        candidates
+            .iter()
+            .filter(|candidate| candidate.fate != Fate::NotNamed)
+    };
+    if let Some(reason) = named().find_map(|candidate| candidate.detail.clone()) {
+        return NoOffer::Unavailable(reason);
+    }
+    if named().next().is_none() {
+        NoOffer::Unknown
+    } else {
+        NoOffer::Unfit { kind, operation }
+    }
+}
+
+/// What became of a candidate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// It makes it.
+    Taken,
+    /// The wish names another model or provider.
+    NotNamed,
+    /// It cannot do this.
+    Unfit,
+    /// It cannot be called.
+    Unavailable,
+    /// One before it could.
+    NotNeeded,
+}
+
+impl Fate {
+    /// The word in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::NotNamed => "not_named",
+            Self::Unfit => "unfit",
+            Self::Unavailable => "unavailable",
+            Self::NotNeeded => "not_needed",
+        }
+    }
+}
+
+/// One candidate of a route and what became of it.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Candidate {
+    /// The provider.
+    pub provider: ProviderName,
+    /// The model.
+    pub model: ModelId,
+    /// What became of it.
+    pub fate: Fate,
+    /// Why it cannot be called.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub detail: Option<String>,
 }
 
 /// Whether all of a provider's models cost nothing.

@@ -8,6 +8,7 @@ use crate::private::Private;
 use crate::settings::Settings;
 use domain::actor::Actor;
 use domain::capability::{Card, ProviderName};
+use domain::id::BootId;
 use domain::job::Rules;
 use domain::retry::Backoff;
 use domain::time::Time;
@@ -59,6 +60,7 @@ pub struct Studio {
     pub(crate) settings: Settings,
     pub(crate) feed: Feed,
     pub(crate) metrics: Metrics,
+    pub(crate) boot: BootId,
     /// Rung when there may be work: a new generation, an answer, a cancel wish.
     pub(crate) work_bell: Notify,
     /// Rung when there is something to tell: new events or audit entries.
@@ -73,6 +75,7 @@ impl Studio {
     pub fn new(parts: Parts) -> Result<Arc<Self>, vault::KeyError> {
         let private = Private::new(Arc::clone(&parts.keys))?;
         Ok(Arc::new(Self {
+            boot: BootId::new(parts.clock.now(), random()),
             db: parts.db,
             vault: parts.vault,
             keys: parts.keys,

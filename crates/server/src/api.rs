@@ -1,13 +1,14 @@
 //! The shapes of the API: what JSON goes in and out. Separate from the rules, so that a rule can change
 //! without a client noticing.
 
-use app::catalogue::Offer;
-use app::generations::{NewGeneration, Note, OutputView, Quoted, View};
+use app::catalogue::{Candidate, Offer};
+use app::generations::{Decision, NewGeneration, Note, OutputView, Quoted, View};
 use domain::capability::{DataHandling, ModelId, Per, ProviderName, Verdict};
 use domain::event::Progress;
 use domain::gate::Purpose;
 use domain::generation::{Aspect, Kind, Operation, Reference, ReferenceSource, Resolution, Role, State};
 use domain::id::{AssetId, GenerationId, QuoteId};
+use domain::job::Attempt;
 use domain::money::Money;
 use domain::screening::{Finding, Taken};
 use domain::secret::Prompt;
@@ -370,6 +371,69 @@ impl From<app::generations::Page> for GenerationPage {
         Self {
             items: page.items.into_iter().map(GenerationBody::from).collect(),
             next_cursor: page.next.map(|id| id.to_string()),
+        }
+    }
+}
+
+/// One candidate and what became of it.
+#[derive(Serialize, ToSchema)]
+pub struct CandidateBody {
+    provider: String,
+    model: String,
+    /// `taken`, `not_named`, `unfit`, `unavailable` or `not_needed`.
+    fate: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+/// One submission.
+#[derive(Serialize, ToSchema)]
+pub struct AttemptBody {
+    id: String,
+    /// 1 is the first submission of its output.
+    number: u16,
+    provider: String,
+    state: String,
+    intent_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<MoneyBody>,
+    /// Why it did not work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+}
+
+/// Why a generation went where it went.
+#[derive(Serialize, ToSchema)]
+pub struct DecisionBody {
+    id: String,
+    /// What it was for; empty if nothing was said.
+    purpose: String,
+    candidates: Vec<CandidateBody>,
+    attempts: Vec<AttemptBody>,
+}
+
+impl From<Decision> for DecisionBody {
+    fn from(decision: Decision) -> Self {
+        let candidate = |candidate: Candidate| CandidateBody {
+            provider: candidate.provider.to_string(),
+            model: candidate.model.to_string(),
+            fate: candidate.fate.as_str().to_owned(),
+            detail: candidate.detail,
+        };
+        let attempt = |attempt: Attempt| AttemptBody {
+            id: attempt.id.to_string(),
+            number: attempt.number,
+            provider: attempt.provider.to_string(),
+            state: attempt.state.to_string(),
+            intent_at: attempt.intent_at.to_string(),
+            cost: attempt.cost.map(MoneyBody::from),
+            code: attempt.fault.map(|fault| fault.code),
+        };
+        Self {
+            id: decision.id.to_string(),
+            purpose: decision.purpose,
+            candidates: decision.candidates.into_iter().map(candidate).collect(),
+            attempts: decision.attempts.into_iter().map(attempt).collect(),
         }
     }
 }

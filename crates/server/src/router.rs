@@ -40,6 +40,7 @@ pub const ROUTES: &[Route] = &[
     route("get", "/api/v1/generations"),
     route("get", "/api/v1/generations/{id}"),
     route("delete", "/api/v1/generations/{id}"),
+    route("get", "/api/v1/generations/{id}/decision"),
     route("post", "/api/v1/generations/{id}/cancel"),
     route("post", "/api/v1/generations/{id}/retry"),
     route("get", "/api/v1/events"),
@@ -75,6 +76,7 @@ pub fn router(site: Arc<Site>) -> Router {
             "/api/v1/generations/{id}",
             get(generations::show).delete(generations::remove),
         )
+        .route("/api/v1/generations/{id}/decision", get(generations::decision))
         .route("/api/v1/generations/{id}/cancel", post(generations::cancel))
         .route("/api/v1/generations/{id}/retry", post(generations::retry))
         .route("/api/v1/models", get(models::list))

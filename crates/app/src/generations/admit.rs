@@ -2,7 +2,7 @@
 //! can be refused is refused here, before anything is stored.
 
 use super::record::{self, Stamp};
-use crate::catalogue::NoOffer;
+use crate::catalogue::{Candidate, NoOffer};
 use crate::clock::chance;
 use crate::private::PrivateText;
 use crate::studio::Studio;
@@ -122,6 +122,7 @@ pub(crate) struct Planned {
     pub(crate) screened: Screened,
     pub(crate) demo: bool,
     pub(crate) card: Card,
+    pub(crate) candidates: Vec<Candidate>,
 }
 
 /// Checks a wish without storing anything: screening, model, fields, price. Pure but for the seed.
@@ -129,9 +130,11 @@ pub(crate) fn plan(studio: &Studio, wish: &NewGeneration) -> Result<Planned, Sub
     let operation = wish
         .operation
         .unwrap_or_else(|| infer_operation(wish.kind, &wish.references));
-    let offer = studio
-        .catalogue
-        .choose(wish.provider.as_ref(), wish.model.as_ref(), wish.kind, operation)?;
+    let (offer, candidates) =
+        studio
+            .catalogue
+            .weigh(wish.provider.as_ref(), wish.model.as_ref(), wish.kind, operation);
+    let offer = offer?;
     let screened = screen(studio, wish, offer.model, operation)?;
     let checked = Wish {
         kind: wish.kind,
@@ -157,6 +160,7 @@ pub(crate) fn plan(studio: &Studio, wish: &NewGeneration) -> Result<Planned, Sub
         screened,
         demo: offer.model.demo,
         card: offer.card.clone(),
+        candidates,
     })
 }
 
@@ -319,7 +323,7 @@ impl Studio {
             user: actor.user(),
             prompt_sealed: self.private.seal(scope.workspace(), id, &text)?,
             findings: serde_json::to_value(&planned.screened.findings).unwrap_or_default(),
-            notes: serde_json::Value::Array(Vec::new()),
+            notes: serde_json::to_value(&planned.candidates).unwrap_or_default(),
             kind: wish.kind,
             state: State::Queued,
             purpose: wish

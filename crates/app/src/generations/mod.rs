@@ -3,6 +3,7 @@
 mod admit;
 mod cancel;
 pub(crate) mod collect;
+mod decision;
 pub(crate) mod dispatch;
 mod list;
 pub(crate) mod look;
@@ -14,6 +15,7 @@ mod view;
 pub use admit::{Accepted, MAX_IDEMPOTENCY_KEY, NewGeneration, SubmitError};
 pub use cancel::CancelError;
 pub use collect::MAX_RESULT_BYTES;
+pub use decision::Decision;
 pub use list::{MAX_PAGE, Page};
 pub use price::{QUOTE_TTL, Quoted};
 pub use remove::RemoveError;

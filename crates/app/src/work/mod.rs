@@ -2,8 +2,11 @@
 //! next: it stores when to come again, so any worker on any machine can go on. Jobs at a provider hold
 //! no worker; thousands of them are looked at by the same loop.
 
+mod housekeeping;
 mod relay;
 mod scheduler;
+
+pub use housekeeping::{BLOB_GRACE, EVENT_MEMORY, HousekeepingError, KEY_MEMORY};
 
 use domain::capability::ProviderName;
 use domain::id::{GenerationId, JobId};

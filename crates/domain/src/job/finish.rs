@@ -30,7 +30,7 @@ pub(super) fn finish(job: &Job, state: JobState, fault: Option<Fault>, now: Time
     let id = job.id;
     Change::of(ended)
         .book(Posting::Release, None, rest)
-        .note(Action::GenerationEnded, id, &outcome)
+        .note(Action::GenerationEnded, &id, &outcome)
 }
 
 pub(super) fn cancelled() -> Fault {

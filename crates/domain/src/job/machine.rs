@@ -165,7 +165,7 @@ pub fn claim(job: &Job, attempt: Option<&Attempt>, now: Time, rules: &Rules) -> 
     Some(
         Change::of(taken)
             .with(lost)
-            .note(Action::AttemptAnswered, id, "unknown"),
+            .note(Action::AttemptAnswered, &id, "unknown"),
     )
 }
 
@@ -230,7 +230,7 @@ pub fn intend(
     };
     Ok(Change::of(leaving)
         .with(attempt)
-        .note(Action::AttemptIntent, id, "ok"))
+        .note(Action::AttemptIntent, &id, "ok"))
 }
 
 /// The gate or a missing reference keeps a claimed job from being submitted at all: it ends here.
@@ -265,7 +265,7 @@ pub fn submitted(
             };
             Change::of(next)
                 .with(seen)
-                .note(Action::AttemptAnswered, attempt.id, "accepted")
+                .note(Action::AttemptAnswered, &attempt.id, "accepted")
         }
         Submitted::Rejected {
             fault,
@@ -289,7 +289,7 @@ pub fn submitted(
             next.run_at = now.after(first_look(rules));
             Change::of(next)
                 .with(seen)
-                .note(Action::AttemptAnswered, attempt.id, "unknown")
+                .note(Action::AttemptAnswered, &attempt.id, "unknown")
         }
     }
 }
@@ -318,7 +318,7 @@ pub fn polled(job: &Job, attempt: &Attempt, answer: Polled, now: Time, chance: u
             next.stage_since = now;
             next.run_at = now;
             next.progress = Some(stage("collecting"));
-            let change = Change::of(next).note(Action::AttemptEnded, attempt.id, "ok");
+            let change = Change::of(next).note(Action::AttemptEnded, &attempt.id, "ok");
             capture(change, seen, cost.unwrap_or(attempt.ceiling))
         }
         Polled::Failed {
@@ -348,7 +348,7 @@ pub fn polled(job: &Job, attempt: &Attempt, answer: Polled, now: Time, chance: u
             charge(
                 change
                     .with(seen)
-                    .note(Action::AttemptEnded, attempt.id, &fault.code),
+                    .note(Action::AttemptEnded, &attempt.id, &fault.code),
                 charged,
             )
         }
@@ -357,7 +357,7 @@ pub fn polled(job: &Job, attempt: &Attempt, answer: Polled, now: Time, chance: u
             let change = finish(job, JobState::Cancelled, Some(cancelled()), now);
             change
                 .with(seen)
-                .note(Action::AttemptEnded, attempt.id, "cancelled")
+                .note(Action::AttemptEnded, &attempt.id, "cancelled")
         }
         Polled::Gone if rules.free => {
             seen.state = AttemptState::NotCreated;
@@ -460,7 +460,7 @@ pub fn reconciled(
             next.progress = Some(stage("generating"));
             Change::of(next)
                 .with(seen)
-                .note(Action::AttemptReconciled, attempt.id, "adopted")
+                .note(Action::AttemptReconciled, &attempt.id, "adopted")
         }
         Found::NotCreated => not_created(job, seen, now, chance, rules),
         Found::NotSeen if settled => not_created(job, seen, now, chance, rules),
@@ -590,7 +590,7 @@ fn again_or_fail(
         next.progress = Some(stage("queued"));
         Change::of(next)
     };
-    change.with(attempt).note(action, id, &code)
+    change.with(attempt).note(action, &id, &code)
 }
 
 fn not_created(job: &Job, mut attempt: Attempt, now: Time, chance: u64, rules: &Rules) -> Change {
@@ -617,10 +617,10 @@ fn give_up(job: &Job, mut attempt: Attempt, now: Time, rules: &Rules) -> Change 
         let mut next = released(job, now);
         next.state = JobState::Ready;
         next.run_at = now;
-        return lose(Change::of(next), attempt, rules).note(Action::AttemptRepeated, id, "may_repeat");
+        return lose(Change::of(next), attempt, rules).note(Action::AttemptRepeated, &id, "may_repeat");
     }
     let change = finish(job, JobState::NeedsAttention, Some(outcome_unknown()), now);
-    lose(change, attempt, rules).note(Action::AttemptReconciled, id, "cannot_know")
+    lose(change, attempt, rules).note(Action::AttemptReconciled, &id, "cannot_know")
 }
 
 fn lose(change: Change, attempt: Attempt, rules: &Rules) -> Change {

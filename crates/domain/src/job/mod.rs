@@ -289,7 +289,7 @@ impl Change {
         self
     }
 
-    fn note(mut self, action: Action, object: impl ToString, outcome: &str) -> Self {
+    fn note(mut self, action: Action, object: &impl std::fmt::Display, outcome: &str) -> Self {
         self.noted.push(Noted {
             action,
             object: object.to_string(),

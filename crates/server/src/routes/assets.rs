@@ -70,7 +70,7 @@ pub(crate) async fn content(
         .asset(Actor::local().scope(), id)
         .await?
         .ok_or_else(|| Problem::not_found("asset"))?;
-    let total = u64::try_from(asset.bytes).unwrap_or(0);
+    let total = asset.bytes;
     let tag = format!("\"{}\"", asset.sha256);
     let mut response = Response::new(Body::empty());
     let save = if query.download == Some(1) {

@@ -1,7 +1,7 @@
 //! Generations: ask, list, look, cancel, ask again, remove.
 
 use crate::Site;
-use crate::api::{GenerationBody, GenerationPage, NewGenerationBody};
+use crate::api::{DecisionBody, GenerationBody, GenerationPage, NewGenerationBody};
 use crate::extract::{Id, IdempotencyKey, Json, Query};
 use crate::middleware::request_id::current;
 use crate::problem::{FieldProblem, Problem};
@@ -125,6 +125,19 @@ pub(crate) async fn show(
 ) -> Result<axum::Json<GenerationBody>, Problem> {
     let view = site.studio.generation(Actor::local().scope(), id).await?;
     view.map(|view| axum::Json(view.into()))
+        .ok_or_else(|| Problem::not_found("generation"))
+}
+
+/// Shows why it went where it went: every candidate with its fate, every submission with its outcome.
+#[utoipa::path(get, path = "/api/v1/generations/{id}/decision", tag = "generations", params(("id" = String, Path)),
+    responses((status = 200, description = "The record", body = DecisionBody), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here")))]
+pub(crate) async fn decision(
+    State(site): State<Arc<Site>>,
+    Id(id): Id<GenerationId>,
+) -> Result<axum::Json<DecisionBody>, Problem> {
+    let found = site.studio.decision(Actor::local().scope(), id).await?;
+    found
+        .map(|decision| axum::Json(decision.into()))
         .ok_or_else(|| Problem::not_found("generation"))
 }
 

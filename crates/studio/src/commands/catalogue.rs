@@ -37,7 +37,7 @@ pub(super) enum Providers {
     },
 }
 
-async fn catalogue(around: &Surroundings) -> Result<Catalogue, Failure> {
+fn catalogue(around: &Surroundings) -> Result<Catalogue, Failure> {
     let loaded = around.configuration()?;
     wiring::catalogue(&loaded.config, &wiring::media_worker()?)
 }
@@ -45,7 +45,7 @@ async fn catalogue(around: &Surroundings) -> Result<Catalogue, Failure> {
 pub(super) fn models(command: &Models, around: &Surroundings, out: &mut impl Write) -> Result<(), Failure> {
     let Models::List { json } = command;
     runtime()?.block_on(async {
-        let catalogue = catalogue(around).await?;
+        let catalogue = catalogue(around)?;
         for offer in catalogue.offers() {
             let body = server::api::ModelBody::from(offer);
             let value = serde_json::to_value(&body).unwrap_or_default();
@@ -104,7 +104,7 @@ pub(super) fn providers(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     runtime()?.block_on(async {
-        let catalogue = catalogue(around).await?;
+        let catalogue = catalogue(around)?;
         match command {
             Providers::List { json } => list(&catalogue, *json, out),
             Providers::Test { name } => test(&catalogue, name.as_deref(), out).await,

@@ -96,7 +96,11 @@ async fn serve(
     let data = DataDir::open(&command.data)?;
     let listening = match command.role {
         Role::Worker => None,
-        Role::All | Role::Web => Some(server::bind(config.server.listen).await.map_err(not_listening)?),
+        Role::All | Role::Web => Some(
+            server::bind(config.server.listen)
+                .await
+                .map_err(|error| not_listening(&error))?,
+        ),
     };
     let studio = wiring::studio(config, &data).await?;
     let address = listening.as_ref().map(|listening| listening.address);
@@ -126,6 +130,7 @@ async fn serve(
         )
     })?;
     let relay = tokio::spawn(Arc::clone(&studio).run_relay(stop.clone()));
+    let housekeeping = tokio::spawn(Arc::clone(&studio).run_housekeeping(stop.clone()));
     let worker =
         (command.role != Role::Web).then(|| tokio::spawn(Arc::clone(&studio).run_worker(stop.clone())));
     site.mark_started();
@@ -148,6 +153,8 @@ async fn serve(
             "steps were still running at the drain deadline; the next start finds out what became of them"
         );
     }
+    // It was told to stop; what it had begun is begun again in an hour of the next process.
+    let _ = tokio::time::timeout(WORKER_DRAIN, housekeeping).await;
     // The relay ends by itself once it was told to stop and told the rest.
     let _ = tokio::time::timeout(WORKER_DRAIN, relay).await;
     studio.relay_once().await;
@@ -155,8 +162,8 @@ async fn serve(
     Ok(())
 }
 
-fn not_listening(error: server::ServeError) -> Failure {
-    let (exit, id) = match &error {
+fn not_listening(error: &server::ServeError) -> Failure {
+    let (exit, id) = match error {
         server::ServeError::NotLoopback(_) => (Exit::Refused, "serve.not_loopback"),
         server::ServeError::Address { .. } | server::ServeError::Broke(_) => {
             (Exit::Unavailable, "serve.address")
