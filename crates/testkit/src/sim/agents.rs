@@ -6,7 +6,7 @@ use super::files;
 use super::jobs::{Api, Job, Stage};
 use super::shape::{Field, Shape, check, may, must};
 use super::state::{Creation, State};
-use super::wire::{Answer, after, authorise, before, detail};
+use super::wire::{Answer, after, before, detail, refused};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State as Shared};
@@ -80,21 +80,21 @@ fn word<'a>(body: &'a Value, name: &str) -> &'a str {
 
 /// Combinations, as the documentation words them.
 fn combination(body: &Value) -> Result<(), (u16, String)> {
-    let refused = |why: &str| Err((422, why.to_owned()));
+    let wrong = |why: &str| Err((422, why.to_owned()));
     let (model, kind) = (word(body, "model"), word(body, "type"));
     let video = body.get("video").cloned().unwrap_or_default();
     let is_video = kind.starts_with("video");
     if is_video != (model == "ray-3.2") {
-        return refused("The model does not make this type");
+        return wrong("The model does not make this type");
     }
     if !is_video && body.get("video").is_some() {
-        return refused("video is for video types");
+        return wrong("video is for video types");
     }
     if is_video && !["9:16", "3:4", "1:1", "4:3", "16:9", "21:9", ""].contains(&word(body, "aspect_ratio")) {
-        return refused("The aspect ratio is not supported by ray-3.2");
+        return wrong("The aspect ratio is not supported by ray-3.2");
     }
     if matches!(kind, "image_edit" | "video_edit" | "video_reframe") != body.get("source").is_some() {
-        return refused("source is required for edits and reframes, and only there");
+        return wrong("source is required for edits and reframes, and only there");
     }
     let (long, end) = (
         word(&video, "duration") == "10s",
@@ -102,13 +102,13 @@ fn combination(body: &Value) -> Result<(), (u16, String)> {
     );
     let looping = video.get("loop").and_then(Value::as_bool).unwrap_or(false);
     if kind != "video" && (video.get("duration").is_some() || looping) {
-        return refused("duration and loop are for type video");
+        return wrong("duration and loop are for type video");
     }
     if (end && long) || (looping && (long || end)) {
-        return refused("This combination of loop, duration and frames is not supported");
+        return wrong("This combination of loop, duration and frames is not supported");
     }
     if video.get("edit").is_some() && kind != "video_edit" {
-        return refused("edit is for type video_edit");
+        return wrong("edit is for type video_edit");
     }
     Ok(())
 }
@@ -206,8 +206,8 @@ async fn create(
     if let Some(answer) = before(misdeed, &cut).await {
         return answer;
     }
-    if let Err(refused) = authorise(&headers, &state.plan) {
-        return refused;
+    if let Some(answer) = refused(&headers, &state.plan) {
+        return answer;
     }
     if parsed.is_err() {
         return detail(400, "Not JSON");
@@ -251,8 +251,8 @@ async fn show(
     if let Some(answer) = before(misdeed, &cut).await {
         return answer;
     }
-    if let Err(refused) = authorise(&headers, &state.plan) {
-        return refused;
+    if let Some(answer) = refused(&headers, &state.plan) {
+        return answer;
     }
     let Some(job) = state.look(Api::Agents, &id) else {
         return detail(404, "Generation not found");

@@ -5,7 +5,7 @@ use super::faults::Route;
 use super::jobs::{Api, Job, Stage};
 use super::shape::{Field, Shape, check, may, must};
 use super::state::{Creation, State};
-use super::wire::{Answer, after, answer, authorise, before, detail};
+use super::wire::{Answer, after, answer, before, detail, refused};
 use super::{bill, callback};
 use axum::Router;
 use axum::body::Bytes;
@@ -173,32 +173,32 @@ fn kind(path: &str) -> Option<Kind> {
 }
 
 fn validate(state: &State, kind: &Kind, body: &Value) -> Result<(), (u16, String)> {
-    let refused = |why: &str| Err((400, why.to_owned()));
+    let wrong = |why: &str| Err((400, why.to_owned()));
     check(body, kind.fields).map_err(|why| (400, why))?;
     let frames = body.get("keyframes").cloned().unwrap_or_default();
     let prompt = word(body, "prompt").chars().count();
     if kind.words && body.get("keyframes").is_none() && prompt == 0 {
-        return refused("Prompt is required");
+        return wrong("Prompt is required");
     }
     if kind.words && prompt > 0 && prompt < 3 {
-        return refused("Prompt is too short, minimum length is 3 characters");
+        return wrong("Prompt is too short, minimum length is 3 characters");
     }
     if prompt > 5000 {
-        return refused("Prompt is too long, maximum length is 5000 characters");
+        return wrong("Prompt is too long, maximum length is 5000 characters");
     }
     let looping = body.get("loop").and_then(Value::as_bool).unwrap_or(false);
     if looping && frames.get("frame1").is_some() {
-        return refused("Loop is not supported with an end keyframe");
+        return wrong("Loop is not supported with an end keyframe");
     }
     if body.get("keyframes").is_some() && frames.get("frame0").is_none() && frames.get("frame1").is_none() {
-        return refused("No keyframes provided");
+        return wrong("No keyframes provided");
     }
     let mut sources: Vec<String> = kind.source.iter().cloned().collect();
     for name in ["frame0", "frame1"] {
         let Some(frame) = frames.get(name) else { continue };
         let generation = word(frame, "type") == "generation";
         if generation == word(frame, "id").is_empty() || generation != word(frame, "url").is_empty() {
-            return refused("A keyframe is an image with url or a generation with id");
+            return wrong("A keyframe is an image with url or a generation with id");
         }
         sources.extend(generation.then(|| word(frame, "id").to_owned()));
     }
@@ -275,8 +275,8 @@ async fn create(
     if let Some(answer) = before(misdeed, &cut).await {
         return answer;
     }
-    if let Err(refused) = authorise(&headers, &state.plan) {
-        return refused;
+    if let Some(answer) = refused(&headers, &state.plan) {
+        return answer;
     }
     let Some(kind) = kind(path) else {
         return detail(404, "Not found");
@@ -323,8 +323,8 @@ async fn show(
     if let Some(answer) = before(misdeed, &cut).await {
         return answer;
     }
-    if let Err(refused) = authorise(&headers, &state.plan) {
-        return refused;
+    if let Some(answer) = refused(&headers, &state.plan) {
+        return answer;
     }
     let Some(job) = state.look(Api::DreamMachine, &id) else {
         return detail(404, "Generation not found");
@@ -349,8 +349,8 @@ async fn remove(
     if let Some(answer) = before(misdeed, &cut).await {
         return answer;
     }
-    if let Err(refused) = authorise(&headers, &state.plan) {
-        return refused;
+    if let Some(answer) = refused(&headers, &state.plan) {
+        return answer;
     }
     if !state.delete(Api::DreamMachine, &id) {
         return detail(404, "Generation not found");
@@ -368,8 +368,8 @@ async fn list(
     if let Some(answer) = before(misdeed, &cut).await {
         return answer;
     }
-    if let Err(refused) = authorise(&headers, &state.plan) {
-        return refused;
+    if let Some(answer) = refused(&headers, &state.plan) {
+        return answer;
     }
     let limit = query.get("limit").copied().unwrap_or(100).min(100);
     let offset = query.get("offset").copied().unwrap_or(0);
@@ -405,17 +405,12 @@ async fn list(
 }
 
 async fn ping(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Answer {
-    match authorise(&headers, &state.plan) {
-        Ok(()) => answer(200, "application/json", r#"{"message":"pong"}"#),
-        Err(refused) => refused,
-    }
+    refused(&headers, &state.plan).unwrap_or_else(|| answer(200, "application/json", r#"{"message":"pong"}"#))
 }
 
 async fn concepts(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Answer {
-    match authorise(&headers, &state.plan) {
-        Ok(()) => answer(200, "application/json", r#"["dolly_zoom","pan_left"]"#),
-        Err(refused) => refused,
-    }
+    refused(&headers, &state.plan)
+        .unwrap_or_else(|| answer(200, "application/json", r#"["dolly_zoom","pan_left"]"#))
 }
 
 async fn credits(
@@ -427,8 +422,8 @@ async fn credits(
     if let Some(answer) = before(misdeed, &cut).await {
         return answer;
     }
-    if let Err(refused) = authorise(&headers, &state.plan) {
-        return refused;
+    if let Some(answer) = refused(&headers, &state.plan) {
+        return answer;
     }
     let bill: bill::Bill = state.bill();
     let left = BALANCE_CENTS - bill.total() / 10_000;

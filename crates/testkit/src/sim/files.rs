@@ -4,7 +4,7 @@ use super::connection::Cut;
 use super::faults::Route;
 use super::shape::{Field, Shape, check, may, must};
 use super::state::State;
-use super::wire::{Answer, after, answer, authorise, before, detail, json_answer};
+use super::wire::{Answer, after, answer, before, detail, json_answer, refused};
 use crate::chance::uuid;
 use axum::Router;
 use axum::body::Bytes;
@@ -57,8 +57,8 @@ async fn create(
     if let Some(answer) = before(misdeed, &cut).await {
         return answer;
     }
-    if let Err(refused) = authorise(&headers, &state.plan) {
-        return refused;
+    if let Some(answer) = refused(&headers, &state.plan) {
+        return answer;
     }
     let Ok(body) = serde_json::from_slice::<Value>(&body) else {
         return detail(400, "Not JSON");
@@ -119,8 +119,8 @@ async fn receive(
 }
 
 async fn complete(Shared(state): Shared<Arc<State>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    if let Err(refused) = authorise(&headers, &state.plan) {
-        return refused;
+    if let Some(answer) = refused(&headers, &state.plan) {
+        return answer;
     }
     let mut memory = state.memory();
     let Some(file) = memory.uploads.get_mut(&id) else {
@@ -139,8 +139,8 @@ async fn complete(Shared(state): Shared<Arc<State>>, Path(id): Path<String>, hea
 }
 
 async fn show(Shared(state): Shared<Arc<State>>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
-    if let Err(refused) = authorise(&headers, &state.plan) {
-        return refused;
+    if let Some(answer) = refused(&headers, &state.plan) {
+        return answer;
     }
     let memory = state.memory();
     match memory.uploads.get(&id).filter(|file| !file.deleted) {
@@ -159,8 +159,8 @@ async fn remove(
     if let Some(answer) = before(misdeed, &cut).await {
         return answer;
     }
-    if let Err(refused) = authorise(&headers, &state.plan) {
-        return refused;
+    if let Some(answer) = refused(&headers, &state.plan) {
+        return answer;
     }
     let mut memory = state.memory();
     match memory.uploads.get_mut(&id).filter(|file| !file.deleted) {
@@ -181,8 +181,8 @@ async fn list(
     if let Some(answer) = before(misdeed, &cut).await {
         return answer;
     }
-    if let Err(refused) = authorise(&headers, &state.plan) {
-        return refused;
+    if let Some(answer) = refused(&headers, &state.plan) {
+        return answer;
     }
     let memory = state.memory();
     let all: Vec<Value> = memory

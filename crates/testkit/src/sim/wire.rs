@@ -46,16 +46,13 @@ fn with_retry_after(mut response: Answer, seconds: u32) -> Answer {
     response
 }
 
-/// Whether the bearer key is the plan's.
-pub(super) fn authorise(headers: &HeaderMap, plan: &Plan) -> Result<(), Answer> {
+/// The refusal of a request whose bearer key is not the plan's.
+pub(super) fn refused(headers: &HeaderMap, plan: &Plan) -> Option<Answer> {
     let given = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok());
-    if given == Some(format!("Bearer {}", plan.key).as_str()) {
-        Ok(())
-    } else {
-        Err(detail(401, "Invalid API key is provided"))
-    }
+    let good = given == Some(format!("Bearer {}", plan.key).as_str());
+    (!good).then(|| detail(401, "Invalid API key is provided"))
 }
 
 fn text_of(status: u16) -> &'static str {

@@ -11,6 +11,7 @@ mod oracle;
 mod provider;
 mod random;
 mod store;
+mod worker;
 mod world;
 
 pub use oracle::{Verdict, Violation};

@@ -21,6 +21,18 @@ pub(super) struct Made {
     cancelled: bool,
 }
 
+/// A request that reached the provider.
+pub(super) struct Arrival {
+    pub(super) job: JobId,
+    pub(super) token: TokenHash,
+    pub(super) price: i64,
+    pub(super) now: Time,
+    /// How long the list may lag.
+    pub(super) lag: Duration,
+    /// It will fail, and not be charged.
+    pub(super) fails: bool,
+}
+
 pub(super) struct Provider {
     pub(super) made: Vec<Made>,
     pub(super) lists: bool,
@@ -33,16 +45,15 @@ pub(super) fn fault(kind: FaultKind, code: &str) -> Fault {
 
 impl Provider {
     /// A request arrived: it is made and billed.
-    pub(super) fn make(
-        &mut self,
-        job: JobId,
-        token: TokenHash,
-        price: i64,
-        now: Time,
-        lag: Duration,
-        fails: bool,
-        random: &mut Random,
-    ) -> String {
+    pub(super) fn make(&mut self, arrival: Arrival, random: &mut Random) -> String {
+        let Arrival {
+            job,
+            token,
+            price,
+            now,
+            lag,
+            fails,
+        } = arrival;
         let id = format!("made-{}", self.made.len());
         let length = Duration::from_secs(5) + random.up_to(Duration::from_secs(120));
         self.made.push(Made {
