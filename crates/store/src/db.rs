@@ -28,7 +28,8 @@ pub enum Kind {
 /// Where the database is.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// `postgres://…`; absent for SQLite.
+    /// `postgres://…`; absent for SQLite. The connection is not encrypted by this crate: reach the server
+    /// over a socket, a private network or a tunnel.
     pub url: Option<String>,
     /// The file of SQLite; its folder must be there.
     pub sqlite_path: PathBuf,
@@ -102,10 +103,14 @@ impl Db {
     /// the closure fails. The closure may run again (Postgres), so it clones what it uses up; it must not
     /// await anything but the transaction's own functions: on SQLite that is an error.
     ///
-    /// ```ignore
-    /// db.write("generations.delete", move |tx| Box::pin(async move {
-    ///     generations::mark_deleted(tx, &scope, id, now).await
-    /// })).await
+    /// ```no_run
+    /// # use domain::{actor::Scope, id::GenerationId, time::Time};
+    /// # async fn delete(db: store::Db, scope: Scope, id: GenerationId, now: Time) -> store::Result<bool> {
+    /// db.write("generations.delete", move |tx| {
+    ///     Box::pin(async move { store::generations::mark_deleted(tx, &scope, id, now).await })
+    /// })
+    /// .await
+    /// # }
     /// ```
     ///
     /// # Errors

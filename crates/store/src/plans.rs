@@ -43,6 +43,9 @@ const WHOLE: &[&str] = &[
     "from attempts group by state",
     // One row for each migration.
     "from schema_migrations order by name",
+    "from sqlite_schema where type = 'table'",
+    // One row, from the end of the table.
+    "from audit_checkpoints order by size desc limit 1",
 ];
 
 /// Indexes of few rows, which may be read whole: what is not sequenced yet, what was deleted.

@@ -75,7 +75,7 @@ impl Session {
         let client = pool.get().await.map_err(|error| match error {
             PoolError::Timeout(_) => Error::Busy,
             PoolError::Closed => Error::Closed,
-            PoolError::Backend(error) => mapped(&error),
+            PoolError::Backend(error) => unreached(&error),
             other => Error::Unreachable(other.to_string()),
         })?;
         let session = Self {
@@ -232,16 +232,25 @@ fn read(found: &[tokio_postgres::Row]) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// No connection could be made.
+fn unreached(error: &tokio_postgres::Error) -> Error {
+    if error.as_db_error().is_some() {
+        return mapped(error);
+    }
+    let cause = error
+        .source()
+        .map(|cause| format!(": {cause}"))
+        .unwrap_or_default();
+    Error::Unreachable(format!("{error}{cause}"))
+}
+
 fn mapped(error: &tokio_postgres::Error) -> Error {
     let Some(told) = error.as_db_error() else {
-        let cause = error
-            .source()
-            .map(|cause| format!(": {cause}"))
-            .unwrap_or_default();
-        return if error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>()) {
-            Error::Unreachable(format!("{error}{cause}"))
+        let broken = error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>());
+        return if broken {
+            unreached(error)
         } else {
-            Error::Refused(format!("{error}{cause}"))
+            Error::Refused(error.to_string())
         };
     };
     let rule = || {

@@ -104,3 +104,22 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_writes_and_batches_are_counted() {
+        let tally = Tally::default();
+        tally.took("test.quick", SLOW_WRITE);
+        tally.took("test.slow", SLOW_WRITE + Duration::from_millis(1));
+        for size in [1, 2, 3, 4, 512] {
+            tally.committed(size);
+        }
+        let stats = tally.stats();
+        assert_eq!(stats.slow_writes, 1);
+        assert_eq!((stats.commits, stats.largest_batch), (5, 512));
+        assert_eq!(stats.batches, [1, 1, 2, 0, 0, 0, 0, 0, 0, 1]);
+    }
+}

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// One argument of a statement: the first is `$1`.
-#[derive(Debug, Clone, PartialEq)]
+/// One argument of a statement: the first is `$1`. Prints its kind and never its value.
+#[derive(Clone, PartialEq)]
 pub enum Arg<'a> {
     /// Null.
     Null,
@@ -20,6 +20,18 @@ pub enum Arg<'a> {
     Text(Cow<'a, str>),
     /// Bytes.
     Bytes(Cow<'a, [u8]>),
+}
+
+impl std::fmt::Debug for Arg<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Null => "[null]",
+            Self::Int(_) => "[number]",
+            Self::Bool(_) => "[boolean]",
+            Self::Text(_) => "[text]",
+            Self::Bytes(_) => "[bytes]",
+        })
+    }
 }
 
 /// Arguments of a statement, each by its `From`.
@@ -175,7 +187,6 @@ pub(crate) fn int<T: TryInto<i64>>(value: T, what: &'static str) -> Result<i64> 
 }
 
 /// One value of a row.
-#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Null,
     Int(i64),
@@ -184,11 +195,16 @@ pub(crate) enum Value {
     Bytes(Vec<u8>),
 }
 
-/// One row of an answer; columns are asked for by name.
-#[derive(Debug, Clone)]
+/// One row of an answer; columns are asked for by name. Prints the names and never the values.
 pub struct Row {
     columns: Arc<[String]>,
     values: Vec<Value>,
+}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Row({})", self.columns.join(", "))
+    }
 }
 
 impl Row {

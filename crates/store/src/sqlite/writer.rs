@@ -3,7 +3,7 @@
 //! Every write runs in a savepoint, so that one that fails takes only itself back. Callers are answered
 //! after the commit is on the disk; if the commit fails, every caller of the group learns it.
 
-use super::{open_writer, plain};
+use super::{BUSY_TIMEOUT, open_writer, plain};
 use crate::error::{Error, Result};
 use crate::tally::{Tally, count};
 use crate::tx::{Backend, Read, Tx};
@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// The most writes that may wait.
@@ -21,7 +21,8 @@ const QUEUE: usize = 4096;
 const GROUP: usize = 512;
 /// Pages (4 KiB) of the write-ahead log after which it is copied into the database: about 4 MB.
 const CHECKPOINT_PAGES: i64 = 1024;
-/// Pages after which readers are waited for, so that the log begins anew: 64 MB.
+/// Pages after which the log shall begin anew: 64 MB. That needs a moment without readers; if there is
+/// none it is tried again after another [`CHECKPOINT_PAGES`], and writers never wait for it.
 const RESTART_PAGES: i64 = 16 * 1024;
 
 /// One write: it runs, and later its caller is told.
@@ -62,6 +63,7 @@ impl Writer {
             tx,
             wal_pages,
             copied_pages: 0,
+            restart_at: RESTART_PAGES,
         };
         std::thread::Builder::new()
             .name("store-writer".to_owned())
@@ -99,6 +101,7 @@ struct Thread {
     tx: Tx,
     wal_pages: Arc<AtomicI64>,
     copied_pages: i64,
+    restart_at: i64,
 }
 
 impl Thread {
@@ -221,23 +224,45 @@ impl Thread {
         let pages = self.wal_pages.load(Ordering::Relaxed);
         // The log began anew: a smaller count than the one copied.
         self.copied_pages = self.copied_pages.min(pages);
-        let mode = if pages >= RESTART_PAGES {
-            "pragma wal_checkpoint(restart)"
+        let done = if pages >= self.restart_at {
+            self.restart_log(pages)
         } else if pages - self.copied_pages >= CHECKPOINT_PAGES {
-            "pragma wal_checkpoint(passive)"
+            self.copy_log("pragma wal_checkpoint(passive)").map(|_| ())
         } else {
             return;
         };
-        let Ok(connection) = self.connection() else { return };
-        match connection.query_row(mode, [], |row| row.get::<_, i64>(2)) {
-            Ok(copied) => {
-                self.copied_pages = copied.max(0);
-                count(&self.tx.tally.checkpoints);
-            }
-            Err(error) => {
-                tracing::warn!(error = %plain(&error), "a checkpoint failed; the next commit tries again")
-            }
+        match done {
+            Ok(()) => count(&self.tx.tally.checkpoints),
+            Err(error) => tracing::warn!(error = %error, "a checkpoint failed; the next commit tries again"),
         }
+    }
+
+    fn restart_log(&mut self, pages: i64) -> Result<()> {
+        let patience = |thread: &mut Self, time| {
+            thread
+                .connection()?
+                .busy_timeout(time)
+                .map_err(|error| plain(&error))
+        };
+        patience(self, Duration::ZERO)?;
+        let done = self.copy_log("pragma wal_checkpoint(restart)");
+        patience(self, BUSY_TIMEOUT)?;
+        self.restart_at = if done? {
+            RESTART_PAGES
+        } else {
+            pages + CHECKPOINT_PAGES
+        };
+        Ok(())
+    }
+
+    /// Tells whether nobody was in the way.
+    fn copy_log(&mut self, sql: &str) -> Result<bool> {
+        let answer = self
+            .connection()?
+            .query_row(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(2)?)));
+        let (busy, copied) = answer.map_err(|error| plain(&error))?;
+        self.copied_pages = copied.max(0);
+        Ok(busy == 0)
     }
 }
 

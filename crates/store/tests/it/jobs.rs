@@ -1,16 +1,13 @@
 //! Jobs and their attempts: what is kept, the fence, claims.
 
-use crate::bed::{Bed, NOW, at, conflict, fault, fresh, generation, job, job_with, new_job, number, rules};
+use crate::bed::{Bed, NOW, at, fresh, generation, job, job_with, new_job, rules};
 use domain::actor::FIRST_WORKSPACE;
 use domain::capability::ProviderName;
 use domain::event::Progress;
 use domain::fault::{Fault, FaultKind};
 use domain::generation::Kind;
 use domain::id::{AttemptId, JobId};
-use domain::job::{
-    self, Attempt, AttemptState, Change, Job, JobState, Priority, Submitted, cancel_wished, claim, intend,
-    submitted,
-};
+use domain::job::{Attempt, AttemptState, Change, Job, JobState, Priority, Submitted, intend, submitted};
 use domain::money::{Currency, Money};
 use domain::secret::TokenHash;
 use domain::time::Time;
@@ -28,17 +25,11 @@ on_both!(
     a_lease_is_respected_until_it_ends,
     a_lost_submission_is_found_by_the_next_claim,
     full_providers_get_nothing_new,
-    a_stale_write_is_fenced,
-    a_job_has_one_open_attempt,
-    an_external_id_belongs_to_one_attempt,
-    an_attempt_stays_with_its_job,
-    a_wish_to_cancel_survives_the_worker,
     leases_of_an_earlier_process_are_void,
     a_hint_pulls_a_job_forward,
     the_next_due_time,
     counts_of_unfinished_jobs,
     claims_never_give_a_job_twice,
-    changes_of_one_generation_see_each_other,
 );
 
 fn any_time() -> impl Strategy<Value = Time> {
@@ -160,7 +151,7 @@ fn any_attempt() -> impl Strategy<Value = Attempt> {
     })
 }
 
-async fn found(db: &Db, id: JobId) -> Job {
+pub async fn found(db: &Db, id: JobId) -> Job {
     read!(db, read [] => jobs::find(read, id)).unwrap().unwrap()
 }
 
@@ -218,7 +209,7 @@ async fn every_field_comes_back(bed: Bed) {
     }
 }
 
-async fn claimed(db: &Db, now: Time, limit: u32) -> Vec<Claimed> {
+pub async fn claimed(db: &Db, now: Time, limit: u32) -> Vec<Claimed> {
     write!(db, tx [] => async { claim_due(tx, now, limit, &|_| rules(), &[]).await }).unwrap()
 }
 
@@ -260,7 +251,7 @@ async fn a_lease_is_respected_until_it_ends(bed: Bed) {
 }
 
 /// Claims a job and writes an intent for it.
-async fn intended(db: &Db, job: JobId, now: Time) -> (Job, Attempt) {
+pub async fn intended(db: &Db, job: JobId, now: Time) -> (Job, Attempt) {
     let mut taken = claimed(db, now, 500).await;
     let place = taken.iter().position(|one| one.job.id == job).unwrap();
     let taken = taken.remove(place).job;
@@ -317,118 +308,6 @@ async fn full_providers_get_nothing_new(bed: Bed) {
     let ids: BTreeSet<JobId> = taken.unwrap().iter().map(|one| one.job.id).collect();
     assert_eq!(ids, BTreeSet::from([polled, other]));
     assert_eq!(claimed(&bed.db, NOW, 9).await[0].job.id, waits);
-}
-
-async fn a_stale_write_is_fenced(bed: Bed) {
-    let before = job(&bed.db).await;
-    let change = claim(&before, None, NOW, &rules()).unwrap();
-    write!(bed.db, tx [before, change] => jobs::apply(tx, &before, &change)).unwrap();
-    let again = write!(bed.db, tx [before, change] => jobs::apply(tx, &before, &change));
-    assert_eq!(again, Err(Error::Fenced), "an older epoch");
-    let mut other_state = change.job.clone();
-    other_state.state = JobState::Waiting;
-    let result = write!(bed.db, tx [other_state, change] => jobs::apply(tx, &other_state, &change));
-    assert_eq!(result, Err(Error::Fenced), "another state");
-    assert_eq!(found(&bed.db, before.id).await, change.job);
-}
-
-fn with_attempt(job: &Job, attempt: &Attempt) -> Change {
-    Change {
-        job: job.clone(),
-        attempt: Some(attempt.clone()),
-        bookings: Vec::new(),
-        noted: Vec::new(),
-    }
-}
-
-async fn a_job_has_one_open_attempt(bed: Bed) {
-    let id = job(&bed.db).await.id;
-    let (job, mut first) = intended(&bed.db, id, NOW).await;
-    let mut second = first.clone();
-    second.id = AttemptId::from_value(fresh());
-    second.number = 2;
-    second.token_hash = TokenHash::of("second");
-    let change = with_attempt(&job, &second);
-    for state in AttemptState::ALL {
-        first.state = *state;
-        let close = with_attempt(&job, &first);
-        write!(bed.db, tx [job, close] => jobs::apply(tx, &job, &close)).unwrap();
-        let result = write!(bed.db, tx [job, change] => async {
-            jobs::apply(tx, &job, &change).await?;
-            // Only whether it is refused is of interest: leave nothing behind.
-            Err::<(), _>(Error::Broken("not refused"))
-        });
-        match result {
-            Err(Error::Conflict { constraint }) => {
-                assert!(state.is_open(), "{state}");
-                assert_eq!(constraint, "attempts_one_open");
-            }
-            other => assert!(
-                !state.is_open() && other == Err(Error::Broken("not refused")),
-                "{state}: {other:?}"
-            ),
-        }
-    }
-    let open = number(
-        &bed.db,
-        "select count(*) as n from attempts where state in ('intent', 'submitted', 'running', 'unknown')",
-    )
-    .await;
-    assert_eq!(open, 0);
-}
-
-async fn an_external_id_belongs_to_one_attempt(bed: Bed) {
-    let mut changes = Vec::new();
-    for _ in 0..2 {
-        let id = job(&bed.db).await.id;
-        let (job, mut attempt) = intended(&bed.db, id, NOW).await;
-        attempt.external_id = Some("ext-1".to_owned());
-        changes.push((job.clone(), with_attempt(&job, &attempt)));
-    }
-    let (second, first) = (changes.pop().unwrap(), changes.pop().unwrap());
-    write!(bed.db, tx [first] => jobs::apply(tx, &first.0, &first.1)).unwrap();
-    let result = write!(bed.db, tx [second] => jobs::apply(tx, &second.0, &second.1));
-    assert_eq!(conflict(result), "attempts_external_id");
-}
-
-async fn an_attempt_stays_with_its_job(bed: Bed) {
-    let id = job(&bed.db).await.id;
-    let (_, mut attempt) = intended(&bed.db, id, NOW).await;
-    let other = job(&bed.db).await;
-    attempt.job = other.id;
-    attempt.state = AttemptState::Succeeded;
-    let change = with_attempt(&other, &attempt);
-    assert_eq!(
-        conflict(write!(bed.db, tx [other, change] => jobs::apply(tx, &other, &change))),
-        "attempts_pkey"
-    );
-    let newest = read!(bed.db, read [] => attempts::newest(read, id))
-        .unwrap()
-        .unwrap();
-    assert_eq!(newest.state, AttemptState::Intent);
-}
-
-async fn a_wish_to_cancel_survives_the_worker(bed: Bed) {
-    let id = job(&bed.db).await.id;
-    let taken = claimed(&bed.db, NOW, 1).await.remove(0).job;
-    let wish = cancel_wished(&taken, at(1)).unwrap();
-    write!(bed.db, tx [taken, wish] => jobs::apply(tx, &taken, &wish)).unwrap();
-    // The worker still holds the job as it was before the wish.
-    let intent = intend(
-        &taken,
-        AttemptId::from_value(fresh()),
-        TokenHash::of("t"),
-        at(1),
-        &rules(),
-    )
-    .unwrap();
-    assert_eq!(intent.job.cancel_requested_at, None);
-    write!(bed.db, tx [taken, intent] => jobs::apply(tx, &taken, &intent)).unwrap();
-    let now = found(&bed.db, id).await;
-    assert_eq!(
-        (now.state, now.cancel_requested_at),
-        (JobState::Submitting, Some(at(1)))
-    );
 }
 
 async fn leases_of_an_earlier_process_are_void(bed: Bed) {
@@ -578,36 +457,4 @@ async fn claims_never_give_a_job_twice(bed: Bed) {
     let wanted: BTreeSet<(JobId, i64)> = many.iter().map(|job| (job.id, 1)).collect();
     assert_eq!(all.len(), 200);
     assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), wanted);
-}
-
-/// Two workers end the two jobs of a generation at once: the later one sees that all is done.
-async fn changes_of_one_generation_see_each_other(bed: Bed) {
-    for _ in 0..20 {
-        let id = generation(&bed.db).await;
-        let meet = std::sync::Arc::new(tokio::sync::Barrier::new(2));
-        let mut workers = Vec::new();
-        for ordinal in 0..2 {
-            let mut before = new_job(id, ordinal);
-            before.state = JobState::Collecting;
-            write!(bed.db, tx [before] => jobs::insert(tx, &before)).unwrap();
-            let (db, meet) = (bed.db.clone(), std::sync::Arc::clone(&meet));
-            workers.push(tokio::spawn(async move {
-                let change = job::collected(&before, job::Collected::Stored, NOW, 0, &rules());
-                meet.wait().await;
-                write!(db, tx [before, change] => async {
-                    jobs::apply(tx, &before, &change).await?;
-                    let all = jobs::of_generation(tx, before.generation).await?;
-                    Ok::<_, Error>(all.iter().all(|job| job.state.is_final()))
-                })
-                .unwrap()
-            }));
-        }
-        let mut ends = Vec::new();
-        for worker in workers {
-            ends.push(worker.await.unwrap());
-        }
-        ends.sort_unstable();
-        assert_eq!(ends, [false, true]);
-    }
-    assert_eq!(fault().code, "provider.failed");
 }
