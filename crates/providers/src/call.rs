@@ -75,7 +75,6 @@ impl SendBy {
 pub struct ForeignPermit;
 
 /// One submission of one output. It holds the gate's permission, so it cannot be made without one.
-#[derive(Debug)]
 pub struct Call {
     permitted: Permitted,
     spec: Spec,
@@ -91,6 +90,18 @@ pub struct Call {
     pub callback: Option<Url>,
     /// The first byte leaves before this or never.
     pub deadline: SendBy,
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call")
+            .field("spec", &self.spec)
+            .field("prompt", &self.prompt)
+            .field("ordinal", &self.ordinal)
+            .field("inputs", &self.inputs)
+            .field("callback", &self.callback.as_ref().map(|_| "[link]"))
+            .finish_non_exhaustive()
+    }
 }
 
 impl Call {

@@ -103,8 +103,12 @@ const TYPES: &[&str] = &[
 ];
 const UNTYPED: &[&str] = &["application/octet-stream", "binary/octet-stream"];
 
-/// Fetches an output through the guard.
-pub(crate) async fn fetch(fetcher: &Fetcher, output: &RemoteOutput) -> Result<MediaStream, Lost> {
+/// Fetches an output of this provider through the guard.
+pub(crate) async fn fetch(
+    provider: &'static str,
+    fetcher: &Fetcher,
+    output: &RemoteOutput,
+) -> Result<MediaStream, Lost> {
     let trouble = |code: Code| Err(Lost::Trouble(code.fault()));
     let Ok(url) = Url::parse(output.expose_link()) else {
         return trouble(Code::LinkRefused);
@@ -117,7 +121,7 @@ pub(crate) async fn fetch(fetcher: &Fetcher, output: &RemoteOutput) -> Result<Me
         Fetched::Status(status) => *status,
         Fetched::Refused(_) | Fetched::Unreachable => 0,
     };
-    tracing::info!(route = "GET output", status, dur_ms, "result asked for");
+    tracing::info!(provider, route = "GET output", status, dur_ms, "result asked for");
     let (media_type, length, chunks) = match fetched {
         Fetched::Body {
             media_type,

@@ -73,7 +73,7 @@ const fn again(code: Code) -> bool {
 pub(crate) fn classify(sent: Sent, also: impl Fn(u16, Option<&str>) -> Option<Code>) -> Submitted {
     let unknown = |code: Code| Submitted::Unknown { fault: code.fault() };
     let answer = match sent {
-        Sent::NotSent(code) => {
+        Sent::Withheld(code) => {
             return Submitted::Rejected {
                 fault: code.fault(),
                 again: again(code),

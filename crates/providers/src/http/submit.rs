@@ -29,7 +29,7 @@ pub(crate) enum Sent {
     /// An answer came.
     Answered(Answer),
     /// Provably nothing left.
-    NotSent(Code),
+    Withheld(Code),
     /// It left, and no answer came.
     Lost,
 }
@@ -64,7 +64,7 @@ impl Wire {
                     "submission answered"
                 );
             }
-            Sent::NotSent(code) => {
+            Sent::Withheld(code) => {
                 tracing::warn!(
                     provider,
                     route,
@@ -92,7 +92,7 @@ impl Wire {
         in_time: impl Fn() -> bool + Send + 'static,
     ) -> Sent {
         if !in_time() {
-            return Sent::NotSent(Code::SendByPassed);
+            return Sent::Withheld(Code::SendByPassed);
         }
         let opened = Arc::new(AtomicBool::new(false));
         let late = Arc::new(AtomicBool::new(false));
@@ -129,8 +129,8 @@ impl Wire {
                     body,
                 })
             }
-            Err(_) if late.load(Ordering::SeqCst) => Sent::NotSent(Code::SendByPassed),
-            Err(_) if !opened.load(Ordering::SeqCst) => Sent::NotSent(Code::Unreachable),
+            Err(_) if late.load(Ordering::SeqCst) => Sent::Withheld(Code::SendByPassed),
+            Err(_) if !opened.load(Ordering::SeqCst) => Sent::Withheld(Code::Unreachable),
             Err(_) => Sent::Lost,
         }
     }
@@ -166,7 +166,7 @@ mod tests {
         let sent = wire
             .submit_while(wire.url(&["x"]), &[], Bytes::from_static(b"{}"), in_time)
             .await;
-        assert!(matches!(sent, Sent::NotSent(Code::SendByPassed)), "{sent:?}");
+        assert!(matches!(sent, Sent::Withheld(Code::SendByPassed)), "{sent:?}");
         drop(wire);
         assert_eq!(seen.await.unwrap(), b"", "bytes left after the deadline");
     }
@@ -180,7 +180,7 @@ mod tests {
         let sent = wire
             .submit_while(wire.url(&["x"]), &[], Bytes::from_static(b"{}"), || true)
             .await;
-        assert!(matches!(sent, Sent::NotSent(Code::Unreachable)), "{sent:?}");
+        assert!(matches!(sent, Sent::Withheld(Code::Unreachable)), "{sent:?}");
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! The calls.
 
 use super::card;
-use super::files::Files;
+use super::files::{Files, Reference};
 use super::map::{self, References};
 use super::wire::{Generation, ImageRef};
 use crate::call::{Call, InputBody};
@@ -86,9 +86,14 @@ impl Luma {
                 }
                 refuse_longer(call.spec(), role, bytes)?;
                 let (user, now) = (call.user_ref.as_str(), call.permitted().at());
-                self.files
-                    .place(&self.wire, &self.fetcher, role, media_type, bytes, user, now)
-                    .await
+                let reference = Reference {
+                    role,
+                    media_type,
+                    bytes,
+                    user,
+                    now,
+                };
+                self.files.place(&self.wire, &self.fetcher, reference).await
             }
         }
     }
@@ -222,7 +227,7 @@ impl Provider for Luma {
     }
 
     async fn fetch(&self, output: &RemoteOutput) -> Result<MediaStream, Lost> {
-        media::fetch(&self.fetcher, output).await
+        media::fetch(super::NAME, &self.fetcher, output).await
     }
 
     async fn reconcile(&self, _: &AttemptRef) -> Found {

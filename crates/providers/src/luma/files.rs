@@ -42,6 +42,15 @@ struct Uploaded {
     jobs: BTreeSet<String>,
 }
 
+/// A reference's bytes, and for whom they are sent.
+pub(super) struct Reference<'a> {
+    pub(super) role: Role,
+    pub(super) media_type: &'a str,
+    pub(super) bytes: &'a Bytes,
+    pub(super) user: &'a str,
+    pub(super) now: Time,
+}
+
 #[derive(Default)]
 pub(super) struct Files {
     known: Mutex<BTreeMap<Hash, Uploaded>>,
@@ -55,17 +64,20 @@ impl Files {
             .unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    /// A reference's bytes in their wire form.
+    /// A reference in its wire form.
     pub(super) async fn place(
         &self,
         wire: &Wire,
         fetcher: &Fetcher,
-        role: Role,
-        media_type: &str,
-        bytes: &Bytes,
-        user: &str,
-        now: Time,
+        reference: Reference<'_>,
     ) -> Result<ImageRef, Code> {
+        let Reference {
+            role,
+            media_type,
+            bytes,
+            user,
+            now,
+        } = reference;
         let most = if media_type.starts_with("video/") {
             MAX_VIDEO_INPUT_BYTES
         } else {

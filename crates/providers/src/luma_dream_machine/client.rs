@@ -128,7 +128,7 @@ impl Provider for DreamMachine {
     }
 
     async fn fetch(&self, output: &RemoteOutput) -> Result<MediaStream, Lost> {
-        media::fetch(&self.fetcher, output).await
+        media::fetch(super::NAME, &self.fetcher, output).await
     }
 
     async fn reconcile(&self, attempt: &AttemptRef) -> Found {
