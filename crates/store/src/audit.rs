@@ -53,7 +53,7 @@ pub async fn append(tx: &mut Tx, entry: &Entry) -> Result<()> {
 /// # Errors
 /// What the database says.
 pub async fn unsequenced(tx: &mut Tx, limit: u32) -> Result<Vec<(AuditId, Vec<u8>)>> {
-    dialect::lock(tx, Lock::AuditSequence).await?;
+    dialect::lock(tx, Lock::AUDIT_SEQUENCE).await?;
     let rows = tx.all(UNSEQUENCED, args![limit.min(MAX_ENTRIES)]).await?;
     rows.iter()
         .map(|row| Ok((row.parsed("id")?, row.bytes("entry")?.to_vec())))
@@ -141,7 +141,7 @@ pub async fn newest_checkpoint(read: &mut Read) -> Result<Option<Checkpoint>> {
 /// [`Error::Conflict`] with `audit_checkpoints_pkey` if there is one of a larger tree, or one of this size
 /// with another root.
 pub async fn put_checkpoint(tx: &mut Tx, size: i64, root: &str, note: &str, at: Time) -> Result<()> {
-    dialect::lock(tx, Lock::AuditSequence).await?;
+    dialect::lock(tx, Lock::AUDIT_SEQUENCE).await?;
     if let Some(newest) = newest_checkpoint(tx).await?
         && (newest.size > size || (newest.size == size && newest.root != root))
     {

@@ -6,15 +6,17 @@ use crate::tx::{Read, Tx};
 use crate::{Kind, args};
 use domain::id::GenerationId;
 
-/// Advisory locks (Postgres): one number for each kind of work that one at a time may do.
+/// An advisory lock (Postgres): one number for each kind of work that one at a time may do.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Lock {
+pub(crate) struct Lock(i64);
+
+impl Lock {
     /// Changing the schema.
-    Migrate = 0x5374_7564_0001,
+    pub(crate) const MIGRATE: Self = Self(0x5374_7564_0001);
     /// Giving events their sequence.
-    EventSequence = 0x5374_7564_0002,
+    pub(crate) const EVENT_SEQUENCE: Self = Self(0x5374_7564_0002);
     /// Giving audit entries their index, tiles and checkpoints.
-    AuditSequence = 0x5374_7564_0003,
+    pub(crate) const AUDIT_SEQUENCE: Self = Self(0x5374_7564_0003);
 }
 
 /// Holds a lock until the transaction ends.
@@ -23,7 +25,7 @@ pub(crate) async fn lock(tx: &mut Tx, lock: Lock) -> Result<()> {
         Kind::Sqlite => Ok(()),
         Kind::Postgres => {
             let sql = "select pg_advisory_xact_lock($1)";
-            tx.all(sql, args![lock as i64]).await.map(|_| ())
+            tx.all(sql, args![lock.0]).await.map(|_| ())
         }
     }
 }

@@ -46,7 +46,7 @@ pub async fn append(tx: &mut Tx, event: &Event) -> Result<()> {
 /// # Errors
 /// What the database says.
 pub async fn sequence(tx: &mut Tx, limit: u32) -> Result<Vec<(i64, Event)>> {
-    dialect::lock(tx, Lock::EventSequence).await?;
+    dialect::lock(tx, Lock::EVENT_SEQUENCE).await?;
     let rows = tx.all(UNSEQUENCED, args![limit.min(MAX_EVENTS)]).await?;
     if rows.is_empty() {
         return Ok(Vec::new());

@@ -29,8 +29,9 @@ macro_rules! select {
 const DUE_COLLECTING: &str = select!(
     "where state = 'collecting' and due_at is not null and due_at <= $1 order by priority, virtual_time, id limit $2"
 );
-/// Jobs in the queue, but those of full providers: see [`ready`].
-const DUE_READY: &str = select!("where state = 'ready' and due_at <= $1");
+/// Jobs in the queue, but those of full providers: see [`ready`]. The plus keeps both databases from
+/// reading all that is due and sorting it: they walk the queue in its order and stop at the limit.
+const DUE_READY: &str = select!("where state = 'ready' and +due_at <= $1");
 /// Jobs at a provider, to be looked at or looked for.
 const DUE_STARTED: &str = select!(
     "where state in ('submitting', 'waiting', 'reconciling') and due_at is not null and due_at <= $1 \

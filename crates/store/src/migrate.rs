@@ -119,7 +119,7 @@ async fn apply_from(db: &Db, known: &'static [Migration], now: Time) -> Result<V
 
 async fn apply_next(tx: &mut Tx, known: &'static [Migration], now: Time) -> Result<Option<&'static str>> {
     dialect::take_all_the_time(tx).await?;
-    dialect::lock(tx, Lock::Migrate).await?;
+    dialect::lock(tx, Lock::MIGRATE).await?;
     let Some(next) = compare(tx, known).await?.pending.first().copied() else {
         return Ok(None);
     };

@@ -7,7 +7,6 @@
     dead_code,
     unused_macros,
     unreachable_pub,
-    clippy::print_stderr,
     reason = "shared with the contract tests"
 )]
 mod bed;

@@ -246,7 +246,10 @@ fn unreached(error: &tokio_postgres::Error) -> Error {
 
 fn mapped(error: &tokio_postgres::Error) -> Error {
     let Some(told) = error.as_db_error() else {
-        let broken = error.is_closed() || error.source().is_some_and(|cause| cause.is::<std::io::Error>());
+        let broken = error.is_closed()
+            || error
+                .source()
+                .is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
         return if broken {
             unreached(error)
         } else {

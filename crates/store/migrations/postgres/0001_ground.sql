@@ -65,7 +65,7 @@ create table jobs (
     constraint jobs_workspace_fkey foreign key (workspace) references workspaces (id)
 );
 create unique index jobs_of_generation on jobs (generation, ordinal);
-create index jobs_ready on jobs (priority, virtual_time, id, provider) where state = 'ready';
+create index jobs_ready on jobs (state, priority, virtual_time, id, provider) where state = 'ready';
 create index jobs_waiting on jobs (workspace) where state = 'ready';
 create index jobs_due on jobs (state, due_at) where due_at is not null;
 

@@ -10,9 +10,11 @@ use domain::money::Money;
 use domain::retry::Backoff;
 use domain::time::Time;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::Arc;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use store::generations::{self, NewGeneration};
 use store::{Config, Db, Error, jobs, migrate, workspaces};
@@ -79,11 +81,19 @@ pub fn on_sqlite<F: Future<Output = ()>>(test: impl FnOnce(Bed) -> F) {
     });
 }
 
+/// Says once, past the test harness that hides what passing tests print, that something was not tested.
+pub fn loudly(what: &'static str) {
+    static SAID: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+    if SAID.lock().unwrap().insert(what) {
+        std::io::stderr()
+            .write_all(format!("\n**** {what} ****\n").as_bytes())
+            .unwrap();
+    }
+}
+
 pub fn on_postgres<F: Future<Output = ()>>(test: impl FnOnce(Bed) -> F) {
     let Some(url) = postgres_url() else {
-        eprintln!(
-            "**** NOT TESTED ON POSTGRES: STUDIO_TEST_POSTGRES is not set (cargo xtask test sets it) ****"
-        );
+        loudly("NOT TESTED ON POSTGRES: STUDIO_TEST_POSTGRES is not set (cargo xtask test sets it)");
         return;
     };
     runtime().block_on(async {

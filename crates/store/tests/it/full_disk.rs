@@ -1,6 +1,6 @@
 //! A full disk: told as such, nothing half-written, and the writer goes on when there is room again.
 
-use crate::bed::{Bed, NOW, number, run, sqlite_bed};
+use crate::bed::{Bed, NOW, loudly, number, run, sqlite_bed};
 use std::path::Path;
 use std::process::Command;
 use store::{Config, Db, Error, args, migrate};
@@ -83,7 +83,7 @@ fn a_full_disk_takes_nothing_and_goes_on() {
         .arg(folder.path())
         .output();
     if !mounted.is_ok_and(|output| output.status.success()) {
-        eprintln!("**** NOT TESTED ON A SMALL DISK: this user may not mount one ****");
+        loudly("NOT TESTED ON A SMALL DISK: this user may not mount one");
         return;
     }
     let _mounted = Mounted(folder.path());

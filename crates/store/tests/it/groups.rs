@@ -5,6 +5,8 @@ use crate::db::{note, notes};
 use std::sync::{Arc, Mutex, mpsc};
 use store::{Db, Error, args};
 
+type Queued<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
+
 /// Holds the writer's thread, so that what is queued meanwhile becomes one group.
 struct Held {
     release: mpsc::Sender<()>,
@@ -44,7 +46,7 @@ impl Held {
 /// Starts writes and returns when each is in the queue.
 async fn queued<T: Send + 'static>(
     db: &Db,
-    writes: impl IntoIterator<Item = std::pin::Pin<Box<dyn Future<Output = T> + Send>>>,
+    writes: impl IntoIterator<Item = Queued<T>>,
 ) -> Vec<tokio::task::JoinHandle<T>> {
     let mut handles = Vec::new();
     for mut write in writes {
@@ -67,7 +69,7 @@ fn many_writes_share_a_commit() {
     crate::bed::on_sqlite(|bed| async move {
         let held = Held::writer(&bed.db).await;
         let before = bed.db.stats();
-        let mut writes: Vec<std::pin::Pin<Box<dyn Future<Output = _> + Send>>> = Vec::new();
+        let mut writes: Vec<Queued<_>> = Vec::new();
         for n in 0..300 {
             let db = bed.db.clone();
             writes.push(Box::pin(async move { note(&db, format!("n{n}")).await }));
@@ -92,7 +94,7 @@ fn many_writes_share_a_commit() {
 fn a_failing_write_does_not_hurt_its_neighbours() {
     crate::bed::on_sqlite(|bed| async move {
         let held = Held::writer(&bed.db).await;
-        let mut writes: Vec<std::pin::Pin<Box<dyn Future<Output = Result<u64, Error>> + Send>>> = Vec::new();
+        let mut writes: Vec<Queued<Result<u64, Error>>> = Vec::new();
         for name in ["a", "a", "b"] {
             let db = bed.db.clone();
             writes.push(Box::pin(async move { note(&db, name.to_owned()).await }));
@@ -138,7 +140,7 @@ fn a_failed_commit_is_told_to_all() {
     crate::bed::on_sqlite(|bed| async move {
         let held = Held::writer(&bed.db).await;
         let (one, two, three) = (bed.db.clone(), bed.db.clone(), bed.db.clone());
-        let writes: Vec<std::pin::Pin<Box<dyn Future<Output = Result<u64, Error>> + Send>>> = vec![
+        let writes: Vec<Queued<Result<u64, Error>>> = vec![
             Box::pin(async move { note(&one, "a".to_owned()).await }),
             Box::pin(async move {
                 two.write("test.late", |tx| {
@@ -170,7 +172,7 @@ fn a_failed_commit_is_told_to_all() {
 fn a_full_queue_is_busy() {
     crate::bed::on_sqlite(|bed| async move {
         let held = Held::writer(&bed.db).await;
-        let mut writes: Vec<std::pin::Pin<Box<dyn Future<Output = Result<u64, Error>> + Send>>> = Vec::new();
+        let mut writes: Vec<Queued<Result<u64, Error>>> = Vec::new();
         for n in 0..4096 {
             let db = bed.db.clone();
             writes.push(Box::pin(async move { note(&db, format!("n{n}")).await }));
