@@ -8,6 +8,8 @@
     reason = "tests"
 )]
 
+mod bed_sim;
+mod chaos;
 mod config;
 mod logging;
 mod tidy;
