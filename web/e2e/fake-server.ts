@@ -29,6 +29,8 @@ export const POLICY = [
   'trusted-types svelte-trusted-html',
 ].join('; ');
 
+/** Sizes of pictures by aspect; others are square. */
+const BY_ASPECT: Record<string, string> = { '16:9': '640x360', '9:16': '360x640' };
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url));
 const CLIP = readFileSync(new URL('./fixtures/clip.mp4', import.meta.url));
 const TYPES: Record<string, string> = {
@@ -291,7 +293,7 @@ export class FakeStudio {
 
   #finish(made: Generation): void {
     const video = made.kind === 'video';
-    const [width, height] = video ? [320, 180] : (made.size ?? { '16:9': '640x360', '9:16': '360x640' }[made.aspect ?? ''] ?? '512x512').split('x').map(Number);
+    const [width, height] = video ? [320, 180] : (made.size ?? BY_ASPECT[made.aspect ?? ''] ?? '512x512').split('x').map(Number);
     const bytes = video ? CLIP : picture(width ?? 512, height ?? 512, made.seed ?? this.#counter);
     const asset = `ast_${randomUUID().replaceAll('-', '')}`;
     const type = video ? 'video/mp4' : 'image/png';

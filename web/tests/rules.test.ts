@@ -43,8 +43,11 @@ test('every version is exact and every package was listed on purpose', () => {
   expect(readFileSync(join(WEB, 'package-lock.json'), 'utf8')).not.toContain('"resolved"');
 });
 
+/** Made from the server's description by `npm run types`. */
+const GENERATED = 'src/lib/api/openapi.ts';
+
 test('no file grows past what one can hold in the head', () => {
-  const long = filesUnder(join(WEB, 'src'), ['.ts', '.svelte', '.css']).filter(({ text }) => text.split('\n').length > 500);
+  const long = filesUnder(join(WEB, 'src'), ['.ts', '.svelte', '.css']).filter(({ path, text }) => path !== GENERATED && text.split('\n').length > 500);
   expect(long.map(({ path }) => path)).toEqual([]);
 });
 

@@ -334,7 +334,7 @@ fn card(engine: &engine::Card) -> Card {
         title: "Built-in engine".to_owned(),
         models: vec![Model {
             id: ModelId(engine.model.clone()),
-            title: "Studio tiny (demonstration)".to_owned(),
+            title: "Studio tiny".to_owned(),
             demo: true,
             abilities: vec![ability(Kind::Image, &[]), ability(Kind::Video, &SECONDS)],
             min_prompt_chars: 1,

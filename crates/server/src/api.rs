@@ -470,11 +470,22 @@ pub struct SizeBody {
     height: u32,
 }
 
+/// What an amount is for.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PriceUnit {
+    /// One picture.
+    Image,
+    /// One clip.
+    Video,
+    /// One second of a clip.
+    Second,
+}
+
 /// The price of one ability, with its source.
 #[derive(Serialize, ToSchema)]
 pub struct PriceBody {
-    /// `image`, `video` or `second`.
-    unit: String,
+    unit: PriceUnit,
     micros: i64,
     currency: String,
     as_of: String,
@@ -557,7 +568,29 @@ pub struct ModelBody {
     unavailable_reason: Option<String>,
     /// What the built-in model can draw, by group, in both languages.
     #[serde(skip_serializing_if = "Option::is_none")]
-    vocabulary: Option<serde_json::Value>,
+    vocabulary: Option<Vec<VocabularyBody>>,
+}
+
+/// What the built-in model can draw in one respect.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct VocabularyBody {
+    /// Such as `time`, `ground` or `object`.
+    slot: String,
+    words: Vec<WordBody>,
+}
+
+/// A word of the model and what a prompt may call it.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct WordBody {
+    word: String,
+    /// Portuguese; the first is the usual one.
+    pt: Vec<String>,
+    /// English; the first is the usual one.
+    en: Vec<String>,
+}
+
+fn vocabulary() -> Option<Vec<VocabularyBody>> {
+    serde_json::from_value(app::embedded::vocabulary()).ok()
 }
 
 /// Every model.
@@ -572,12 +605,12 @@ fn price(ability: &domain::capability::Ability) -> Option<PriceBody> {
     }
     let row = ability.price.rows.iter().min_by_key(|row| row.amount.micros)?;
     let unit = match (row.per, ability.kind) {
-        (Per::Second, _) => "second",
-        (Per::Output, Kind::Image) => "image",
-        (Per::Output, Kind::Video) => "video",
+        (Per::Second, _) => PriceUnit::Second,
+        (Per::Output, Kind::Image) => PriceUnit::Image,
+        (Per::Output, Kind::Video) => PriceUnit::Video,
     };
     Some(PriceBody {
-        unit: unit.to_owned(),
+        unit,
         micros: row.amount.micros,
         currency: row.amount.currency.code().to_owned(),
         as_of: ability.price.as_of.clone(),
@@ -649,11 +682,7 @@ impl From<Offer<'_>> for ModelBody {
             data: DataBody::from(&offer.card.handling),
             available: offer.unavailable.is_none(),
             unavailable_reason: offer.unavailable.map(str::to_owned),
-            vocabulary: if model.demo {
-                Some(app::embedded::vocabulary())
-            } else {
-                None
-            },
+            vocabulary: if model.demo { vocabulary() } else { None },
         }
     }
 }

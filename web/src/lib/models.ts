@@ -1,16 +1,14 @@
-import type { Ability, GenerationRequest, Kind, Model, Purpose, ReferenceRole } from './api/types';
+import type { Ability, Aspect, GenerationRequest, Kind, Model, Purpose, ReferenceRole } from './api/types';
 import { sizeText, sizeValue } from './format';
 
 /** Largest seed that the API takes: 2^53 − 1, exact in JSON and here. */
 export const MAX_SEED = Number.MAX_SAFE_INTEGER;
 
 /** One shape a model makes, in the words of the API. */
-export interface Shape {
-  /** `size` or `aspect`: the field of the request. */
-  field: 'size' | 'aspect';
-  value: string;
-  label: string;
-}
+export type Shape = { label: string } & (
+  | { field: 'size'; value: string }
+  | { field: 'aspect'; value: Aspect }
+);
 
 /** Two providers may offer a model of the same id. */
 export const keyOf = (model: Pick<Model, 'provider' | 'id'>): string => `${model.provider}/${model.id}`;
@@ -91,7 +89,8 @@ export function requestFrom(draft: Draft, model: Model): GenerationRequest {
   const ability = abilityFor(model, draft.kind);
   const shapes = ability === undefined ? [] : shapesOf(ability);
   const shape = shapes.find((candidate) => candidate.value === draft.shape) ?? shapes[0];
-  if (shape !== undefined) request[shape.field] = shape.value;
+  if (shape?.field === 'size') request.size = shape.value;
+  if (shape?.field === 'aspect') request.aspect = shape.value;
   const seconds = draft.kind === 'video' ? choose(ability?.seconds ?? [], draft.seconds) : undefined;
   if (seconds !== undefined) request.seconds = seconds;
   const seed = readSeed(draft.seed);

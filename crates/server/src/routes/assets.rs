@@ -17,7 +17,7 @@ use std::sync::Arc;
 const MEDIA_POLICY: &str = "default-src 'none'; sandbox";
 
 /// Shows what an asset is.
-#[utoipa::path(get, path = "/api/v1/assets/{id}", tag = "media", params(("id" = String, Path)),
+#[utoipa::path(get, operation_id = "assets_show", path = "/api/v1/assets/{id}", tag = "media", params(("id" = String, Path)),
     responses((status = 200, description = "The asset", body = AssetBody), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here")))]
 pub(crate) async fn show(
     State(site): State<Arc<Site>>,
@@ -54,7 +54,7 @@ pub(crate) struct ContentQuery {
 }
 
 /// The bytes of an asset. One range at a time (RFC 9110 section 14).
-#[utoipa::path(get, path = "/api/v1/assets/{id}/content", tag = "media",
+#[utoipa::path(get, operation_id = "assets_content", path = "/api/v1/assets/{id}/content", tag = "media",
     params(("id" = String, Path), ("download" = Option<u8>, Query, description = "1: offer to save"), ("Range" = Option<String>, Header, description = "`bytes=a-b`, `bytes=a-` or `bytes=-n`")),
     responses((status = 200, description = "All bytes", content_type = "application/octet-stream", body = Vec<u8>), (status = 206, description = "A range"), (status = 304, description = "Not changed"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here"), (status = 416, body = Problem, content_type = "application/problem+json", description = "No such range")))]

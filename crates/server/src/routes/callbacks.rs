@@ -12,7 +12,7 @@ const MAX_TOKEN: usize = 128;
 
 /// Wakes the attempt of this token. Answers 200 whether or not there is one, so that a guess learns
 /// nothing (and because Luma repeats a callback that is not answered with 200).
-#[utoipa::path(post, path = "/callbacks/{provider}/{token}", tag = "callbacks", params(("provider" = String, Path), ("token" = String, Path)),
+#[utoipa::path(post, operation_id = "callbacks_wake", path = "/callbacks/{provider}/{token}", tag = "callbacks", params(("provider" = String, Path), ("token" = String, Path)),
     responses((status = 200, description = "Taken"), (status = 503, body = Problem, content_type = "application/problem+json", description = "Busy")))]
 pub(crate) async fn wake(
     State(site): State<Arc<Site>>,

@@ -10,13 +10,13 @@ static DESCRIPTION: LazyLock<String> = LazyLock::new(openapi::json);
 static PAGE: LazyLock<String> = LazyLock::new(page_text);
 
 /// The OpenAPI 3.1 description, made from the code.
-#[utoipa::path(get, path = "/openapi.json", tag = "description", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json", body = serde_json::Value)))]
+#[utoipa::path(get, operation_id = "docs_description", path = "/openapi.json", tag = "description", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json", body = serde_json::Value)))]
 pub(crate) async fn description() -> Response {
     ([(CONTENT_TYPE, "application/json")], DESCRIPTION.as_str()).into_response()
 }
 
 /// A page that lists every route, without scripts.
-#[utoipa::path(get, path = "/docs", tag = "description", responses((status = 200, description = "A page", content_type = "text/html", body = String)))]
+#[utoipa::path(get, operation_id = "docs_page", path = "/docs", tag = "description", responses((status = 200, description = "A page", content_type = "text/html", body = String)))]
 pub(crate) async fn page() -> Html<&'static str> {
     Html(PAGE.as_str())
 }

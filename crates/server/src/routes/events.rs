@@ -44,7 +44,7 @@ fn sse(told: &Told) -> Event {
 }
 
 /// Streams events of the caller's workspace: `id` is the sequence, resume with `Last-Event-ID`.
-#[utoipa::path(get, path = "/api/v1/events", tag = "generations",
+#[utoipa::path(get, operation_id = "events_stream", path = "/api/v1/events", tag = "generations",
     params(("Last-Event-ID" = Option<i64>, Header, description = "Resume after this sequence"), ("last_event_id" = Option<i64>, Query, description = "The same, where the header cannot be set")),
     responses((status = 200, description = "Server-sent events; `data` is `{type, timestamp, sequence, data}`", content_type = "text/event-stream", body = String),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "Unreadable parameter")))]

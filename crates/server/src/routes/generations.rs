@@ -57,7 +57,7 @@ async fn accepted(site: &Site, actor: &Actor, accepted: &Accepted) -> Result<Res
 }
 
 /// Asks for a generation. It is on disk when this answers.
-#[utoipa::path(post, path = "/api/v1/generations", tag = "generations", request_body = NewGenerationBody,
+#[utoipa::path(post, operation_id = "generations_create", path = "/api/v1/generations", tag = "generations", request_body = NewGenerationBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "Repeating a request with the same key and body gives the same generation")),
     responses((status = 202, description = "Accepted durably", body = GenerationBody), (status = 400, body = Problem, content_type = "application/problem+json", description = "Unreadable request or key"),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The gate refused it"),
@@ -92,7 +92,7 @@ pub(crate) struct PageQuery {
 }
 
 /// Lists generations, newest first.
-#[utoipa::path(get, path = "/api/v1/generations", tag = "generations",
+#[utoipa::path(get, operation_id = "generations_list", path = "/api/v1/generations", tag = "generations",
     params(("limit" = Option<u32>, Query, description = "1 to 100, 30 if absent"), ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
     responses((status = 200, description = "A page", body = GenerationPage), (status = 400, body = Problem, content_type = "application/problem+json", description = "Unreadable parameter")))]
 pub(crate) async fn list(
@@ -117,7 +117,7 @@ pub(crate) async fn list(
 }
 
 /// Shows one generation.
-#[utoipa::path(get, path = "/api/v1/generations/{id}", tag = "generations", params(("id" = String, Path)),
+#[utoipa::path(get, operation_id = "generations_show", path = "/api/v1/generations/{id}", tag = "generations", params(("id" = String, Path)),
     responses((status = 200, description = "The generation", body = GenerationBody), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here")))]
 pub(crate) async fn show(
     State(site): State<Arc<Site>>,
@@ -129,7 +129,7 @@ pub(crate) async fn show(
 }
 
 /// Shows why it went where it went: every candidate with its fate, every submission with its outcome.
-#[utoipa::path(get, path = "/api/v1/generations/{id}/decision", tag = "generations", params(("id" = String, Path)),
+#[utoipa::path(get, operation_id = "generations_decision", path = "/api/v1/generations/{id}/decision", tag = "generations", params(("id" = String, Path)),
     responses((status = 200, description = "The record", body = DecisionBody), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here")))]
 pub(crate) async fn decision(
     State(site): State<Arc<Site>>,
@@ -142,7 +142,7 @@ pub(crate) async fn decision(
 }
 
 /// Stops a generation: at once if it has not left yet, otherwise as soon as the truth is known.
-#[utoipa::path(post, path = "/api/v1/generations/{id}/cancel", tag = "generations", params(("id" = String, Path)),
+#[utoipa::path(post, operation_id = "generations_cancel", path = "/api/v1/generations/{id}/cancel", tag = "generations", params(("id" = String, Path)),
     responses((status = 202, description = "The wish is on disk", body = GenerationBody), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "Over already")))]
 pub(crate) async fn cancel(
@@ -159,7 +159,7 @@ pub(crate) async fn cancel(
 }
 
 /// Asks again with the same settings: a new generation.
-#[utoipa::path(post, path = "/api/v1/generations/{id}/retry", tag = "generations",
+#[utoipa::path(post, operation_id = "generations_retry", path = "/api/v1/generations/{id}/retry", tag = "generations",
     params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for a new generation")),
     responses((status = 202, description = "Accepted durably", body = GenerationBody), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "It still runs"), (status = 422, body = Problem, content_type = "application/problem+json", description = "Does not fit any more")))]
@@ -176,7 +176,7 @@ pub(crate) async fn retry(
 }
 
 /// Removes a generation that is over, with its media.
-#[utoipa::path(delete, path = "/api/v1/generations/{id}", tag = "generations", params(("id" = String, Path)),
+#[utoipa::path(delete, operation_id = "generations_remove", path = "/api/v1/generations/{id}", tag = "generations", params(("id" = String, Path)),
     responses((status = 204, description = "Removed"), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "It still runs")))]
 pub(crate) async fn remove(

@@ -15,13 +15,13 @@ use std::time::Duration;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whether the process answers at all.
-#[utoipa::path(get, path = "/live", tag = "health", responses((status = 200, description = "It answers", body = String)))]
+#[utoipa::path(get, operation_id = "health_live", path = "/live", tag = "health", responses((status = 200, description = "It answers", body = String)))]
 pub(crate) async fn live() -> &'static str {
     "ok\n"
 }
 
 /// Whether start-up recovery is done.
-#[utoipa::path(get, path = "/startup", tag = "health", responses((status = 200, description = "Done", body = String),
+#[utoipa::path(get, operation_id = "health_startup", path = "/startup", tag = "health", responses((status = 200, description = "Done", body = String),
     (status = 503, body = Problem, content_type = "application/problem+json", description = "Not yet")))]
 pub(crate) async fn startup(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {
     if site.is_started() {
@@ -33,7 +33,7 @@ pub(crate) async fn startup(State(site): State<Arc<Site>>) -> Result<&'static st
 
 /// Whether it can take work: recovered, not draining, and a durable write goes through within two
 /// seconds. Providers do not count: they are not ours.
-#[utoipa::path(get, path = "/ready", tag = "health", responses((status = 200, description = "Ready", body = String),
+#[utoipa::path(get, operation_id = "health_ready", path = "/ready", tag = "health", responses((status = 200, description = "Ready", body = String),
     (status = 503, body = Problem, content_type = "application/problem+json", description = "Not ready")))]
 pub(crate) async fn ready(State(site): State<Arc<Site>>) -> Result<&'static str, Problem> {
     if !site.is_started() {
@@ -68,7 +68,7 @@ fn not_ready(code: &str, detail: &str) -> Problem {
 }
 
 /// Metrics in OpenMetrics form; asks for the token if one is configured.
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text", body = String),
+#[utoipa::path(get, operation_id = "health_metrics", path = "/metrics", tag = "health", responses((status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text", body = String),
     (status = 401, body = Problem, content_type = "application/problem+json", description = "The token is missing or wrong")))]
 pub(crate) async fn metrics(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Response, Problem> {
     if let Some(token) = &site.settings.metrics_token {

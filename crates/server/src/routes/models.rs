@@ -8,7 +8,7 @@ use domain::capability::Card;
 use std::sync::Arc;
 
 /// Lists every model, available ones first.
-#[utoipa::path(get, path = "/api/v1/models", tag = "models", responses((status = 200, description = "Every model", body = ModelList)))]
+#[utoipa::path(get, operation_id = "models_list", path = "/api/v1/models", tag = "models", responses((status = 200, description = "Every model", body = ModelList)))]
 pub(crate) async fn list(State(site): State<Arc<Site>>) -> axum::Json<ModelList> {
     axum::Json(ModelList {
         items: site.studio.catalogue().offers().map(ModelBody::from).collect(),
@@ -28,7 +28,7 @@ fn body(card: &Card, unavailable_reason: Option<&str>, in_flight: i64) -> Provid
 }
 
 /// Lists every provider with what it is doing.
-#[utoipa::path(get, path = "/api/v1/providers", tag = "models", responses((status = 200, description = "Every provider", body = ProviderList)))]
+#[utoipa::path(get, operation_id = "models_providers", path = "/api/v1/providers", tag = "models", responses((status = 200, description = "Every provider", body = ProviderList)))]
 pub(crate) async fn providers(State(site): State<Arc<Site>>) -> Result<axum::Json<ProviderList>, Problem> {
     let catalogue = site.studio.catalogue();
     let mut items = Vec::new();

@@ -10,7 +10,7 @@ use domain::actor::Actor;
 use std::sync::Arc;
 
 /// Tells what a generation would cost at most, and holds to it for 15 minutes.
-#[utoipa::path(post, path = "/api/v1/quotes", tag = "generations", request_body = NewGenerationBody,
+#[utoipa::path(post, operation_id = "quotes_create", path = "/api/v1/quotes", tag = "generations", request_body = NewGenerationBody,
     responses((status = 201, description = "The quote", body = QuoteBody), (status = 422, body = Problem, content_type = "application/problem+json", description = "Does not fit"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "Model not available")))]
 pub(crate) async fn create(

@@ -81,7 +81,7 @@ fn standing(upload: &Upload) -> Vec<(&'static str, String)> {
 }
 
 /// What this server speaks.
-#[utoipa::path(options, path = "/api/v1/uploads", tag = "media", responses((status = 204, description = "tus version, extensions and the largest size in headers")))]
+#[utoipa::path(options, operation_id = "uploads_options", path = "/api/v1/uploads", tag = "media", responses((status = 204, description = "tus version, extensions and the largest size in headers")))]
 pub(crate) async fn options() -> Response {
     answer(
         StatusCode::NO_CONTENT,
@@ -94,7 +94,7 @@ pub(crate) async fn options() -> Response {
 }
 
 /// Begins an upload; the first part may come along.
-#[utoipa::path(post, path = "/api/v1/uploads", tag = "media",
+#[utoipa::path(post, operation_id = "uploads_create", path = "/api/v1/uploads", tag = "media",
     params(("Tus-Resumable" = String, Header), ("Upload-Length" = u64, Header), ("Upload-Metadata" = String, Header, description = "`filetype` in base64")),
     responses((status = 201, description = "Begun; `Location` is the upload, `Studio-Asset` the asset once complete"), (status = 400, body = Problem, content_type = "application/problem+json", description = "Unreadable header"),
         (status = 412, body = Problem, content_type = "application/problem+json", description = "Unknown tus version"), (status = 413, body = Problem, content_type = "application/problem+json", description = "Too large"),
@@ -124,7 +124,7 @@ pub(crate) async fn create(
 }
 
 /// Where an upload stands.
-#[utoipa::path(head, path = "/api/v1/uploads/{id}", tag = "media", params(("id" = String, Path)),
+#[utoipa::path(head, operation_id = "uploads_head", path = "/api/v1/uploads/{id}", tag = "media", params(("id" = String, Path)),
     responses((status = 200, description = "`Upload-Offset` and `Upload-Length`"), (status = 404, description = "Not here")))]
 pub(crate) async fn head(State(site): State<Arc<Site>>, Id(id): Id<UploadId>) -> Result<Response, Problem> {
     let upload = site.studio.upload(Actor::local().scope(), id).await?;
@@ -135,7 +135,7 @@ pub(crate) async fn head(State(site): State<Arc<Site>>, Id(id): Id<UploadId>) ->
 }
 
 /// Where an upload stands, as JSON.
-#[utoipa::path(get, path = "/api/v1/uploads/{id}", tag = "media", params(("id" = String, Path)),
+#[utoipa::path(get, operation_id = "uploads_show", path = "/api/v1/uploads/{id}", tag = "media", params(("id" = String, Path)),
     responses((status = 200, description = "The upload", body = UploadBody), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here")))]
 pub(crate) async fn show(
     State(site): State<Arc<Site>>,
@@ -151,7 +151,7 @@ pub(crate) async fn show(
 }
 
 /// Sends the next part.
-#[utoipa::path(patch, path = "/api/v1/uploads/{id}", tag = "media",
+#[utoipa::path(patch, operation_id = "uploads_append", path = "/api/v1/uploads/{id}", tag = "media",
     params(("id" = String, Path), ("Tus-Resumable" = String, Header), ("Upload-Offset" = u64, Header)),
     responses((status = 204, description = "Taken; `Studio-Asset` is the asset once complete"), (status = 400, body = Problem, content_type = "application/problem+json", description = "Unreadable header or broken body"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here"), (status = 409, body = Problem, content_type = "application/problem+json", description = "It stands elsewhere"),

@@ -1,3 +1,7 @@
+/** Width to height, in the API's words. */
+export type Aspect =
+  | '1:1' | '16:9' | '9:16' | '4:3' | '3:4' | '3:2' | '2:3' | '21:9' | '9:21' | '2:1' | '1:2' | '3:1' | '1:3';
+
 /**
  * The shapes of the HTTP API that the browser reads and writes.
  *
@@ -53,7 +57,7 @@ export interface Ability {
   operation: string;
   /** Exact sizes it makes; empty where it takes an aspect instead. */
   sizes: Size[];
-  aspects: string[];
+  aspects: Aspect[];
   seconds: number[];
   references: { max: number; roles: ReferenceRole[] };
   /** The lowest price of one output or second; absent or null where it costs nothing. */
@@ -152,7 +156,7 @@ export interface Generation {
   updated_at: string;
   finished_at?: string | null;
   size?: string | null;
-  aspect?: string | null;
+  aspect?: Aspect | null;
   seconds?: number | null;
   seed?: number | null;
   progress?: Progress | null;
@@ -171,7 +175,7 @@ export interface GenerationRequest {
   provider?: string;
   /** `WIDTHxHEIGHT` in pixels. */
   size?: string;
-  aspect?: string;
+  aspect?: Aspect;
   seconds?: number;
   seed?: number;
   references?: { asset: string; role: ReferenceRole }[];
