@@ -137,6 +137,11 @@ async fn a_simulator_remembers_its_bill_over_a_restart() {
     };
     let sim = start().await.unwrap();
     let job = order("uni-1").accepted(&crate::support::luma(&sim), 1).await;
+    let luma = crate::support::luma(&sim);
+    for _ in 0..3 {
+        luma.poll(&job).await;
+    }
+    order("uni-1").accepted(&luma, 3).await;
     let before = sim.bill();
     drop(sim);
     let sim = start().await.unwrap();

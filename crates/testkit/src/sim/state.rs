@@ -32,7 +32,7 @@ pub(super) struct Memory {
     heard: BTreeMap<Route, u64>,
     times: BTreeMap<(Route, String), u64>,
     submissions: Vec<(String, Value)>,
-    serial: u64,
+    links: u64,
     journal: Option<File>,
 }
 
@@ -71,7 +71,6 @@ impl State {
                     memory.jobs.push(job);
                 }
             }
-            memory.serial = u64::try_from(memory.jobs.len()).unwrap_or(u64::MAX);
             memory.journal = Some(std::fs::OpenOptions::new().create(true).append(true).open(path)?);
         }
         Ok(Self {
@@ -158,8 +157,7 @@ impl State {
     pub(super) fn create(&self, creation: Creation<'_>) -> Job {
         let now = self.now();
         let mut memory = self.memory();
-        memory.serial += 1;
-        let id = uuid(self.plan.seed, &["job", &memory.serial.to_string()]);
+        let id = uuid(self.plan.seed, &["job", &memory.jobs.len().to_string()]);
         let prompt = creation
             .request
             .get("prompt")
@@ -251,8 +249,8 @@ impl State {
     /// A link to a job's result: another one each time.
     pub(super) fn link(&self, id: &str) -> String {
         let mut memory = self.memory();
-        memory.serial += 1;
-        let signature = uuid(self.plan.seed, &["link", id, &memory.serial.to_string()]);
+        memory.links += 1;
+        let signature = uuid(self.plan.seed, &["link", id, &memory.links.to_string()]);
         format!(
             "http://{}/objects/{id}?X-Sig={signature}&X-Expires=3600",
             self.address
