@@ -10,6 +10,7 @@
 
 mod account;
 mod canary;
+mod catalogue;
 mod outbound;
 mod reconcile;
 mod references;
