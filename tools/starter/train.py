@@ -64,7 +64,7 @@ class Preset:
     preparation: float = 180.0
     pictures: int = 6000
     autoencoder_share: float = 0.20
-    decoder_share: float = 0.06
+    decoder_share: float = 0.13
     autoencoder_batch: int = 8
     autoencoder_rate: float = 0.01
     latent_noise: float = 0.10
@@ -1257,13 +1257,16 @@ def as_image(picture):
     return Image.fromarray(numpy.ascontiguousarray(array))
 
 
-def write_samples(folder, count, steps, guidance):
-    """Generates held-out captions into a folder of PNGs with `captions.json`, for `check.py`."""
+def write_samples(folder, count, steps, guidance, leave_out):
+    """Generates held-out captions into a folder of PNGs with `captions.json`, for `check.py`.
+
+    `leave_out` is the probability with which each word is left unsaid.
+    """
     exported = Exported()
     folder.mkdir(parents=True, exist_ok=True)
     generator = torch.Generator().manual_seed(77)
     wanted = scenes.random_scenes(count, generator, held_out=True)
-    tokens = scenes.caption_tokens(wanted, scenes.said_attributes(wanted, generator, 0.0))
+    tokens = scenes.caption_tokens(wanted, scenes.said_attributes(wanted, generator, leave_out))
     captions = {}
     for start in range(0, count, 16):
         part = tokens[start : start + 16]
@@ -1304,6 +1307,7 @@ def main():
     parser.add_argument("--count", type=int, default=240, help="pictures of `sample`")
     parser.add_argument("--steps", type=int, help="instead of the configured number")
     parser.add_argument("--guidance", type=float, help="instead of the configured strength")
+    parser.add_argument("--leave-out", type=float, default=0.0, help="probability of an unsaid word in `sample`")
     options = parser.parse_args()
     preset = PRESETS[options.preset]
     if options.command == "all":
@@ -1314,7 +1318,7 @@ def main():
     elif options.command == "parity":
         write_parity()
     elif options.command == "sample":
-        write_samples(options.out, options.count, options.steps, options.guidance)
+        write_samples(options.out, options.count, options.steps, options.guidance, options.leave_out)
     else:
         write_sheet(options.out, options.steps, options.guidance)
 
