@@ -177,7 +177,9 @@ impl Price {
     /// Whether nothing is ever charged.
     #[must_use]
     pub fn is_free(&self) -> bool {
-        self.rows.iter().all(|row| row.amount.is_zero()) && self.per_further_reference.is_zero()
+        !self.rows.is_empty()
+            && self.rows.iter().all(|row| row.amount.is_zero())
+            && self.per_further_reference.is_zero()
     }
 }
 

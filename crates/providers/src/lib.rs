@@ -13,6 +13,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")
 )]
 
+mod another_studio;
 mod call;
 mod codes;
 mod config;
@@ -25,6 +26,7 @@ pub mod outbound;
 mod provider;
 mod registry;
 
+pub use another_studio::{AnotherStudio, AnotherStudioError};
 pub use call::{Call, ForeignPermit, Input, InputBody, SendBy};
 pub use codes::{Code, fault_codes};
 pub use config::{Config, ProviderConfig};

@@ -85,6 +85,21 @@ impl DataDir {
         &self.path
     }
 
+    /// Makes the SQLite file if it is not there, for its owner only: SQLite gives a new file the rights
+    /// of any other file, and its journals the rights of the file.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn claim_database(&self) -> io::Result<()> {
+        OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(self.database())
+            .map(drop)
+    }
+
     /// The SQLite file in it.
     #[must_use]
     pub fn database(&self) -> PathBuf {

@@ -60,6 +60,10 @@ pub fn media_worker() -> Result<MediaWorker, Failure> {
 /// # Errors
 /// If it cannot be reached.
 pub async fn database(config: &Config, data: &DataDir) -> Result<Db, Failure> {
+    if config.database.url.is_none() {
+        data.claim_database()
+            .map_err(|error| unavailable("database.unavailable", &error))?;
+    }
     let settings = store::Config {
         url: config.database.url.as_ref().map(|url| url.expose().to_owned()),
         sqlite_path: data.database(),

@@ -9,7 +9,7 @@ use domain::fault::{Fault, FaultKind};
 use domain::gate;
 use domain::generation::{ReferenceSource, Spec};
 use domain::id::AttemptId;
-use domain::job::{Attempt, Job, Rules, Submitted, intend, submitted, withheld};
+use domain::job::{Attempt, Job, Rules, Submitted, Task, intend, submitted, task, withheld};
 use domain::screening::Finding;
 use domain::secret::{AttemptToken, Prompt};
 use providers::{Call, Input, InputBody, Provider, SendBy};
@@ -44,7 +44,9 @@ impl Studio {
         let text = self.private.open(row.workspace, row.id, &row.prompt_sealed)?;
         let token = AttemptToken::new(random());
         let send_by = SendBy::within(rules.send_by);
-        let (leaving, attempt) = self.write_intent(job, &token, rules).await?;
+        let Some((leaving, attempt)) = self.write_intent(job, &token, rules).await? else {
+            return Ok(());
+        };
         let seed = row
             .spec
             .seed
@@ -74,27 +76,40 @@ impl Studio {
         self.store_answer(&leaving, &attempt, answer, rules).await
     }
 
+    /// Writes the intent, unless its owner meanwhile wanted it stopped: then it ends here (`None`).
     async fn write_intent(
         &self,
         job: &Job,
         token: &AttemptToken,
         rules: &Rules,
-    ) -> Result<(Job, Attempt), StepError> {
+    ) -> Result<Option<(Job, Attempt)>, StepError> {
         let stamp = Stamp::system(self.now(), WORKER);
         let id = AttemptId::new(stamp.now, Self::id_bytes());
-        let change = intend(job, id, token.hash(), stamp.now, rules)?;
-        let (before, stored) = (job.clone(), change.clone());
-        self.db
+        let (taken, hash, rules) = (job.clone(), token.hash(), *rules);
+        let change = self
+            .db
             .write("attempts.intent", move |tx| {
-                let (stamp, before, change) = (stamp.clone(), before.clone(), stored.clone());
-                Box::pin(async move { store_change(tx, &stamp, &before, &change).await })
+                let (stamp, taken, hash) = (stamp.clone(), taken.clone(), hash.clone());
+                Box::pin(async move {
+                    // The wish may be newer than the copy that was claimed; this is the last moment for it.
+                    let wish = store::jobs::find(tx, taken.id)
+                        .await?
+                        .and_then(|now| now.cancel_requested_at);
+                    let before = Job {
+                        cancel_requested_at: wish,
+                        ..taken
+                    };
+                    let change = match task(&before, stamp.now, &rules) {
+                        Task::Store(ended) => *ended,
+                        _ => intend(&before, id, hash, stamp.now, &rules)?,
+                    };
+                    store_change(tx, &stamp, &before, &change).await?;
+                    Ok::<_, StepError>(change)
+                })
             })
             .await?;
         self.tell_bell.notify_one();
-        match change.attempt {
-            Some(attempt) => Ok((change.job, attempt)),
-            None => Err(StepError::NotNow(domain::job::NotNow)),
-        }
+        Ok(change.attempt.map(|attempt| (change.job, attempt)))
     }
 
     async fn store_answer(

@@ -418,6 +418,11 @@ pub fn collected(job: &Job, answer: Collected, now: Time, chance: u64, rules: &R
             let mut next = released(job, now);
             next.state = JobState::Ready;
             next.run_at = now;
+            next.fault = Some(Fault::new(
+                FaultKind::Internal,
+                "engine.lost",
+                "The engine stopped in between; it starts over.",
+            ));
             Change::of(next)
         }
         Collected::Gone | Collected::Trouble { .. } if overdue => {

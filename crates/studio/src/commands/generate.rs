@@ -26,52 +26,55 @@ use crate::wiring;
 #[derive(Debug, Args)]
 pub(super) struct Command {
     /// What to make, in words.
-    prompt: String,
+    pub(super) prompt: String,
     /// image or video.
     #[arg(long, default_value = "image")]
-    kind: Kind,
+    pub(super) kind: Kind,
     /// Model; the first that can do it if absent.
     #[arg(long)]
-    model: Option<String>,
+    pub(super) model: Option<String>,
     /// Provider.
     #[arg(long)]
-    provider: Option<String>,
+    pub(super) provider: Option<String>,
     /// How: create, edit, reframe, extend, modify, upscale or audio.
     #[arg(long)]
-    operation: Option<Operation>,
+    pub(super) operation: Option<Operation>,
     /// Width and height as WxH.
     #[arg(long, value_parser = size, conflicts_with = "aspect")]
-    size: Option<(u32, u32)>,
+    pub(super) size: Option<(u32, u32)>,
     /// Aspect such as 16:9.
     #[arg(long)]
-    aspect: Option<Aspect>,
+    pub(super) aspect: Option<Aspect>,
     /// Height class of a clip such as 720p.
     #[arg(long)]
-    resolution: Option<Resolution>,
+    pub(super) resolution: Option<Resolution>,
     /// Length of a clip.
     #[arg(long)]
-    seconds: Option<u32>,
+    pub(super) seconds: Option<u32>,
     /// The same seed gives the same picture, where the model takes one.
     #[arg(long)]
-    seed: Option<u64>,
+    pub(super) seed: Option<u64>,
     /// Reference file, or role=FILE (start_frame, end_frame, style, image, character, source).
     #[arg(long = "ref", value_name = "FILE")]
-    references: Vec<String>,
+    pub(super) references: Vec<String>,
     /// How many, 1 to 4.
     #[arg(long, default_value_t = 1)]
-    count: u16,
+    pub(super) count: u16,
     /// What it is for; needed before anything leaves this machine.
     #[arg(long)]
-    purpose: Option<Purpose>,
+    pub(super) purpose: Option<Purpose>,
     /// Where to put it; several get -2, -3 … before the ending.
     #[arg(short = 'o', long = "out", value_name = "FILE")]
-    output: Option<PathBuf>,
+    pub(super) output: Option<PathBuf>,
     /// Data directory.
     #[arg(long, value_name = "DIR", default_value = super::DEFAULT_DATA)]
-    data: PathBuf,
+    pub(super) data: PathBuf,
+    /// Let the studio at this address make it, in place of this process.
+    #[arg(long, value_name = "URL", conflicts_with = "data")]
+    pub(super) server: Option<String>,
     /// A line of JSON for every change, and the whole generation at the end.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 fn size(text: &str) -> Result<(u32, u32), String> {
@@ -82,6 +85,9 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 }
 
 pub(super) fn run(command: &Command, around: &Surroundings, out: &mut impl Write) -> Result<(), Failure> {
+    if let Some(address) = &command.server {
+        return runtime()?.block_on(super::generate_remote::run(command, address, out));
+    }
     let loaded = around.configuration()?;
     runtime()?.block_on(async {
         let data = DataDir::open(&command.data)?;
@@ -140,13 +146,8 @@ async fn make(studio: &Arc<Studio>, command: &Command, out: &mut impl Write) -> 
     report(&view, &files, command.json, out)
 }
 
-/// Takes a reference file in as a browser would: checked and cleaned before anything else.
-async fn reference(
-    studio: &Arc<Studio>,
-    actor: &Actor,
-    text: &str,
-    kind: Kind,
-) -> Result<Reference, Failure> {
+/// The role and the file of a `--ref`.
+pub(super) fn role_and_file(text: &str, kind: Kind) -> (Role, &str) {
     let named = text
         .split_once('=')
         .and_then(|(role, file)| Some((role.parse::<Role>().ok()?, file)));
@@ -154,7 +155,17 @@ async fn reference(
         Kind::Image => Role::Image,
         Kind::Video => Role::StartFrame,
     };
-    let (role, file) = named.unwrap_or((default, text));
+    named.unwrap_or((default, text))
+}
+
+/// Takes a reference file in as a browser would: checked and cleaned before anything else.
+async fn reference(
+    studio: &Arc<Studio>,
+    actor: &Actor,
+    text: &str,
+    kind: Kind,
+) -> Result<Reference, Failure> {
+    let (role, file) = role_and_file(text, kind);
     let asset = take_in(studio, actor, Path::new(file)).await?;
     Ok(Reference {
         source: ReferenceSource::Asset(asset),
@@ -310,7 +321,7 @@ async fn save(
             .await
             .map_err(|error| store_failed(&error))?;
         let Some(asset) = asset else { continue };
-        let path = file_name(wanted, place, &output.media_type, view.id);
+        let path = file_name(wanted, place, &output.media_type, &view.id.to_string());
         let told = |error: &dyn std::fmt::Display| {
             let what = format!("{} cannot be written: {error}", path.display());
             Failure::new(
@@ -337,7 +348,7 @@ async fn save(
     Ok(files)
 }
 
-fn file_name(wanted: Option<&Path>, place: usize, media_type: &str, id: GenerationId) -> PathBuf {
+pub(super) fn file_name(wanted: Option<&Path>, place: usize, media_type: &str, id: &str) -> PathBuf {
     let ending = match media_type {
         "image/jpeg" => "jpg",
         "image/webp" => "webp",

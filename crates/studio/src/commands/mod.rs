@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod doctor;
 mod generate;
+mod generate_remote;
 mod migrate;
 mod serve;
 mod workers;
