@@ -1,5 +1,6 @@
 //! Every task on one page.
 
+use crate::report::Tests;
 use crate::run::{Cmd, cargo, number_flag};
 use crate::{Done, coverage, stages, web};
 
@@ -65,6 +66,11 @@ pub(crate) const TASKS: &[Task] = &[
         summary: "[AREA]         measurements, printed and not asserted",
         run: bench,
     },
+    Task {
+        name: "load",
+        summary: "--profile NAME closed-loop load: smoke, load, stress, spike or soak",
+        run: load,
+    },
 ];
 
 /// The page that is shown for no task or an unknown one.
@@ -116,39 +122,60 @@ fn build(_: &[String]) -> Done {
     cargo(["build", "--release", "--locked", "--package", "studio"]).run()
 }
 
-/// The simulation is a test of the crate `app`; the number of seeds reaches it through the environment.
+/// The simulation is a test of the crate `testkit`; the number of seeds reaches it through the environment.
 fn sim(arguments: &[String]) -> Done {
     let seeds = number_flag(arguments, "--seeds", 100_000)?;
-    tests_named("studio-app", "simulation")
-        .env("STUDIO_TEST_SEEDS", seeds)
-        .run()
+    let tests = tests_of("studio-testkit", &["--release"], "simulation");
+    at_least_one(tests.env("STUDIO_SIM_SEEDS", seeds))
 }
 
-/// The kill loop is a test of the crate `studio`, because it needs the binary.
+/// The kill loop is a test of the crate `studio`, because it needs the binary: the one with every check of
+/// the development profile in it.
 fn chaos(arguments: &[String]) -> Done {
     let kills = number_flag(arguments, "--kills", 300)?;
-    tests_named("studio", "chaos")
-        .env("STUDIO_TEST_KILLS", kills)
-        .run()
+    at_least_one(tests_of("studio", &[], "chaos").env("STUDIO_TEST_KILLS", kills))
 }
 
-fn tests_named(package: &str, filter: &str) -> Cmd {
+fn tests_of(package: &str, profile: &[&str], filter: &str) -> Cmd {
+    cargo(["test", "--locked", "--package", package, "--test", "it"])
+        .args(profile)
+        .args(["--", "--nocapture", filter])
+}
+
+/// A filter that selects nothing is a mistake, and cargo does not say so.
+fn at_least_one(tests: Cmd) -> Done {
+    let (lines, good) = tests.watch()?;
+    match Tests::read(&lines) {
+        ran if good && ran.passed > 0 => Ok(()),
+        ran if good && ran.failed == 0 => Err("no test has this name".to_owned()),
+        _ => Err("see above".to_owned()),
+    }
+}
+
+/// Measurements of the release binary, which wants the web part.
+fn bench(arguments: &[String]) -> Done {
+    web::build()?;
+    measurements().args(arguments).run()
+}
+
+/// Closed-loop load on the release binary.
+fn load(arguments: &[String]) -> Done {
+    web::build()?;
+    match arguments {
+        [] => measurements().args(["--profile", "smoke"]).run(),
+        [flag, name] if flag == "--profile" => measurements().args(["--profile", name]).run(),
+        _ => Err("only --profile NAME is understood".to_owned()),
+    }
+}
+
+fn measurements() -> Cmd {
     cargo([
-        "test",
-        "--release",
+        "bench",
         "--locked",
         "--package",
-        package,
-        "--test",
-        "it",
+        "studio",
+        "--bench",
+        "load",
         "--",
-        "--nocapture",
-        filter,
     ])
-}
-
-fn bench(arguments: &[String]) -> Done {
-    cargo(["bench", "--locked", "--workspace", "--benches", "--"])
-        .args(arguments)
-        .run()
 }
