@@ -9,6 +9,11 @@ use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
+/// The most characters of a place in a body that an answer repeats: names of fields are the caller's.
+const MAX_PLACE: usize = 100;
+/// The most bytes of what the reader said that an answer repeats.
+const MAX_SAID: usize = 400;
+
 /// A JSON body, with the bytes it came in (the fingerprint of an idempotency key).
 pub(crate) struct Json<T> {
     pub(crate) value: T,
@@ -51,7 +56,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         })?;
         let mut reader = serde_json::Deserializer::from_slice(&raw);
         let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let place = error.path().to_string();
+            let place: String = error.path().to_string().chars().take(MAX_PLACE).collect();
             let said = without_values(&error.into_inner());
             Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -76,10 +81,13 @@ fn without_values(error: &serde_json::Error) -> String {
     let safe = text.starts_with("unknown field")
         || text.starts_with("missing field")
         || text.starts_with("unknown variant");
-    if safe && text.len() < 400 && !text.starts_with("unknown variant") {
+    if safe && text.len() < MAX_SAID && !text.starts_with("unknown variant") {
         return text;
     }
-    if let Some(expected) = text.split(", expected ").nth(1) {
+    // The last one is the reader's own: what it read comes before and may hold these words too.
+    if let Some((_, expected)) = text.rsplit_once(", expected ")
+        && expected.len() < MAX_SAID
+    {
         return format!("expected {expected}");
     }
     format!(
