@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use domain::actor::Actor;
 use domain::id::AssetId;
 use std::ops::RangeInclusive;
@@ -110,7 +110,7 @@ pub(crate) async fn content(
             );
             (*part.start(), part.end() - part.start() + 1)
         }
-        Some(Wanted::None) => return Err(not_satisfiable(total)),
+        Some(Wanted::None) => return Ok(not_satisfiable(total)),
     };
     set(&mut response, "content-length", &length.to_string());
     if method == Method::GET {
@@ -119,14 +119,18 @@ pub(crate) async fn content(
     Ok(response)
 }
 
-fn not_satisfiable(total: u64) -> Problem {
+/// Says how long the file is, so that a client can ask again (RFC 9110 section 15.5.17).
+fn not_satisfiable(total: u64) -> Response {
     let detail = format!("The file has {total} bytes; ask for a range within.");
-    Problem::new(
+    let problem = Problem::new(
         StatusCode::RANGE_NOT_SATISFIABLE,
         "range_not_satisfiable",
         "No such range",
         detail,
-    )
+    );
+    let mut response = problem.into_response();
+    set(&mut response, "content-range", &format!("bytes */{total}"));
+    response
 }
 
 fn set(response: &mut Response, name: &'static str, value: &str) {
