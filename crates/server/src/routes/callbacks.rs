@@ -3,6 +3,7 @@
 
 use crate::Site;
 use crate::problem::Problem;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use std::sync::Arc;
@@ -16,9 +17,12 @@ const MAX_TOKEN: usize = 128;
     responses((status = 200, description = "Taken"), (status = 503, body = Problem, content_type = "application/problem+json", description = "Busy")))]
 pub(crate) async fn wake(
     State(site): State<Arc<Site>>,
-    Path((_, token)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<StatusCode, Problem> {
-    if token.len() <= MAX_TOKEN {
+    // A path that is no text holds no token of ours.
+    if let Ok(Path((_, token))) = path
+        && token.len() <= MAX_TOKEN
+    {
         site.studio.wake_by_token(&token).await?;
     }
     Ok(StatusCode::OK)
