@@ -8,8 +8,23 @@
     reason = "tests"
 )]
 
+mod audit;
+mod bad_input;
+mod bed;
 mod bed_sim;
+mod canary;
 mod chaos;
+mod cli;
 mod config;
+mod events;
+mod full_disk;
+mod generations;
+mod health;
+mod http;
+mod idempotency;
 mod logging;
+mod media_files;
+mod openapi;
+mod stopping;
 mod tidy;
+mod uploads;

@@ -1,0 +1,96 @@
+//! Ends of the process, wanted and unwanted: what was accepted is finished, what is open is answered.
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::bed::{Bed, Place, slow, small, until};
+use crate::events::Listener;
+use crate::media_files::png;
+use crate::uploads;
+
+fn picture_count(generation: &Value) -> usize {
+    generation["outputs"].as_array().unwrap().len()
+}
+
+fn finishes_after(end: impl FnOnce(Bed)) {
+    let place = Place::new();
+    let bed = place.serve();
+    let mut listener = Listener::after(&bed, 0);
+    let id = bed.ask(&slow("uma casa na neve"));
+    let waiting = bed.ask(&small("um barco"));
+    listener.until_drawn(&id);
+    end(bed);
+
+    let bed = place.serve();
+    let done = bed.made(&id);
+    assert_eq!(picture_count(&done), 2);
+    assert_eq!(picture_count(&bed.made(&waiting)), 1);
+    assert_eq!(done["cost"]["actual"]["micros"], 0);
+    let blobs = place.blobs();
+    assert_eq!(blobs.len(), 3, "{blobs:?}");
+    let page = bed.get("/api/v1/generations").expect(200);
+    assert_eq!(page["items"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_was_cut_off_is_finished_after_the_start() {
+    finishes_after(Bed::cut);
+}
+
+#[test]
+fn what_was_stopped_is_finished_after_the_start() {
+    finishes_after(Bed::stop);
+}
+
+#[test]
+fn a_stop_answers_what_is_open_and_takes_nothing_new() {
+    let place = Place::new();
+    let mut bed = place.serve();
+    let mut listener = Listener::after(&bed, 0);
+    let file = png(32, 32);
+    let upload = uploads::begin(&bed, file.len(), "image/png");
+    let half = uploads::part(&bed, &upload, 0, &file).begin(file.len() / 2);
+    // The half is in when the request has been routed: the upload's own page still answers beside it.
+    bed.get(&upload).expect(200);
+    bed.signal(Signal::TERM);
+    assert!(listener.next().is_none(), "streams end");
+    bed.wait_deaf();
+    assert!(bed.is_alive(), "it waits for the request that is open");
+    let answer = half.finish();
+    assert_eq!(answer.status, 204, "{answer:?}");
+    assert!(answer.header("studio-asset").is_some(), "{answer:?}");
+    assert_eq!(bed.wait().code(), Some(0), "{}", bed.log());
+    assert!(bed.log().contains("stopped"), "{}", bed.log());
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let place = Place::new();
+    let mut bed = place.serve();
+    let file = png(32, 32);
+    let upload = uploads::begin(&bed, file.len(), "image/png");
+    let half = uploads::part(&bed, &upload, 0, &file).begin(file.len() / 2);
+    bed.get(&upload).expect(200);
+    bed.signal(Signal::INT);
+    bed.wait_deaf();
+    bed.signal(Signal::TERM);
+    assert_eq!(bed.wait().code(), Some(130));
+    drop(half);
+}
+
+#[test]
+fn a_broken_upload_leaves_the_process_and_the_upload_as_they_were() {
+    let place = Place::new();
+    let mut bed = place.serve();
+    let file = png(32, 32);
+    let upload = uploads::begin(&bed, file.len(), "image/png");
+    uploads::part(&bed, &upload, 0, &file)
+        .begin(file.len() / 2)
+        .breaks();
+    until("nothing of the broken part", || {
+        place.blobs().is_empty().then_some(())
+    });
+    assert_eq!(bed.get(&upload).expect(200)["offset"], 0);
+    assert_eq!(uploads::part(&bed, &upload, 0, &file).send().status, 204);
+    bed.assert_alive();
+}
