@@ -5,6 +5,7 @@
 mod oracle;
 
 use crate::bed_sim::{Home, Providers, ask, send_only, tail};
+use domain::job::AttemptState;
 use oracle::{Books, judge};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -314,6 +315,16 @@ fn nothing_is_billed_twice_and_nothing_is_lost_however_often_it_is_killed() {
     }
     tell(&format!("chaos: {} submissions heard", providers.sim.sends()));
     assert!(verdict.violations.is_empty(), "{:#?}", verdict.violations);
+    for state in [
+        AttemptState::PossibleLoss,
+        AttemptState::NotCreated,
+        AttemptState::Rejected,
+    ] {
+        assert!(
+            verdict.attempts(state) > 0,
+            "no attempt ended as {state}: the storm did not blow"
+        );
+    }
     assert!(
         providers.sim.sends() <= books.attempts.len() as u64,
         "more was sent than intended"

@@ -162,6 +162,11 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
+    /// How many attempts ended so.
+    pub(super) fn attempts(&self, state: AttemptState) -> usize {
+        self.attempts.get(state.as_str()).copied().unwrap_or(0)
+    }
+
     /// The counts for people.
     pub(super) fn lines(&self) -> Vec<String> {
         let by = |counts: &BTreeMap<String, usize>| {
@@ -331,5 +336,148 @@ fn holds_come_out_even(books: &Books, verdict: &mut Verdict) {
                 job.id, job.captured
             )
         });
+    }
+}
+
+/// An oracle that overlooks something proves nothing: each kind of wrong books is found.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::sim::Entry;
+
+    const TOKEN: &str = "token";
+
+    fn line(attempt: Option<&str>, job: &str, posting: Posting, amount: i64) -> Line {
+        Line {
+            job: job.to_owned(),
+            attempt: attempt.map(str::to_owned),
+            posting,
+            amount,
+        }
+    }
+
+    /// One generation that was made and paid at the list-able provider, one that may have been at the other.
+    fn clean() -> (Books, BTreeSet<String>, Bill) {
+        let hash = TokenHash::of(TOKEN).as_str().to_owned();
+        let generation = |id: &str, state, has_reason| Generation {
+            id: id.to_owned(),
+            state,
+            has_reason,
+        };
+        let job = |id: &str, generation: &str, state, captured| Job {
+            id: id.to_owned(),
+            generation: generation.to_owned(),
+            ordinal: 0,
+            state,
+            captured,
+        };
+        let attempt =
+            |id: &str, job: &str, provider: &str, state, token_hash: &str, external: Option<&str>| Attempt {
+                id: id.to_owned(),
+                job: job.to_owned(),
+                provider: provider.to_owned(),
+                state,
+                token_hash: token_hash.to_owned(),
+                external_id: external.map(str::to_owned),
+            };
+        let other = "0123456789abcdef0123456789abcdef";
+        let books = Books {
+            generations: vec![
+                generation("g1", State::Succeeded, false),
+                generation("g2", State::NeedsAttention, true),
+            ],
+            jobs: vec![
+                job("j1", "g1", JobState::Succeeded, 7),
+                job("j2", "g2", JobState::NeedsAttention, 0),
+            ],
+            attempts: vec![
+                attempt("a1", "j1", LISTS, AttemptState::Succeeded, &hash, Some("x1")),
+                attempt(
+                    "a2",
+                    "j2",
+                    "luma",
+                    AttemptState::PossibleLoss,
+                    &format!("{other}ff"),
+                    None,
+                ),
+            ],
+            lines: vec![
+                line(None, "j1", Posting::Hold, 9),
+                line(Some("a1"), "j1", Posting::Capture, 7),
+                line(None, "j1", Posting::Release, 2),
+                line(None, "j2", Posting::Hold, 9),
+                line(Some("a2"), "j2", Posting::PossibleLoss, 9),
+                line(None, "j2", Posting::Release, 9),
+            ],
+            outputs: BTreeSet::from([("g1".to_owned(), 0)]),
+        };
+        let entry = |external_id: &str, token: &str, amount| Entry {
+            external_id: external_id.to_owned(),
+            token: Some(token.to_owned()),
+            prompt_hash: String::new(),
+            amount,
+            billed_at: String::new(),
+        };
+        let request_id = "01234567-89ab-cdef-0123-456789abcdef";
+        let bill = Bill {
+            entries: vec![entry("x1", TOKEN, 7), entry("x2", request_id, 9)],
+        };
+        (books, BTreeSet::from(["g1".to_owned(), "g2".to_owned()]), bill)
+    }
+
+    #[test]
+    fn good_books_pass_and_every_kind_of_wrong_ones_is_found() {
+        let (books, accepted, bill) = clean();
+        assert_eq!(judge(&books, &accepted, &bill).violations, Vec::<String>::new());
+        type Damage = fn(&mut Books, &mut BTreeSet<String>, &mut Bill);
+        let cases: [(&str, Damage); 12] = [
+            ("was accepted and is not there", |_, told, _| {
+                _ = told.insert("g3".to_owned())
+            }),
+            ("told to nobody", |_, told, _| _ = told.remove("g2")),
+            ("is still running", |books, _, _| {
+                books.generations[0].state = State::Running
+            }),
+            ("without a reason", |books, _, _| {
+                books.generations[1].has_reason = false
+            }),
+            ("without an output", |books, _, _| books.outputs.clear()),
+            ("is still unknown", |books, _, _| {
+                books.attempts[1].state = AttemptState::Unknown
+            }),
+            ("belongs to no attempt", |_, _, bill| bill.entries[0].token = None),
+            ("created more than once", |_, _, bill| {
+                bill.entries.push(bill.entries[0].clone())
+            }),
+            ("another creation than its own", |books, _, _| {
+                books.attempts[0].external_id = Some("x9".to_owned());
+            }),
+            ("was billed 2 times", |books, _, _| {
+                books.attempts[1].job = "j1".to_owned()
+            }),
+            ("captured 7 and was billed", |_, _, bill| {
+                _ = bill.entries.remove(0)
+            }),
+            ("held 9, captured 7", |books, _, _| books.lines[2].amount = 3),
+        ];
+        for (found, damage) in cases {
+            let (mut books, mut accepted, mut bill) = clean();
+            damage(&mut books, &mut accepted, &mut bill);
+            let violations = judge(&books, &accepted, &bill).violations;
+            assert!(
+                violations.iter().any(|v| v.contains(found)),
+                "{found}: {violations:?}"
+            );
+        }
+        let (mut books, accepted, bill) = clean();
+        books.attempts[0].state = AttemptState::NotCreated;
+        books.lines.retain(|line| line.posting != Posting::Capture);
+        let violations = judge(&books, &accepted, &bill).violations;
+        for found in ["and it was created", "cost 7; captured []"] {
+            assert!(
+                violations.iter().any(|v| v.contains(found)),
+                "{found}: {violations:?}"
+            );
+        }
     }
 }
