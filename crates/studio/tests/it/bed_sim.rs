@@ -202,7 +202,7 @@ impl Server {
     /// Waits until it is ready.
     pub fn wait_ready(&mut self) {
         let began = Instant::now();
-        while !ask(self.port, "GET", "/ready", None, None).is_some_and(|answer| answer.status == 200) {
+        while ask(self.port, "GET", "/ready", None, None).is_none_or(|answer| answer.status != 200) {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("the server ended by itself with {status}:\n{}", tail(&self.log));
             }

@@ -74,7 +74,7 @@ impl Run {
     fn body(&self, n: u64) -> Value {
         let prompt = format!("um barco vermelho no porto, variante {n}");
         let count = if n.is_multiple_of(11) { 2 } else { 1 };
-        if n % 2 == 0 {
+        if n.is_multiple_of(2) {
             return json!({ "kind": "image", "prompt": prompt, "provider": "luma", "model": "uni-1",
                 "aspect": "1:1", "purpose": "evaluation", "count": count });
         }

@@ -432,31 +432,31 @@ mod tests {
         type Damage = fn(&mut Books, &mut BTreeSet<String>, &mut Bill);
         let cases: [(&str, Damage); 12] = [
             ("was accepted and is not there", |_, told, _| {
-                _ = told.insert("g3".to_owned())
+                _ = told.insert("g3".to_owned());
             }),
             ("told to nobody", |_, told, _| _ = told.remove("g2")),
             ("is still running", |books, _, _| {
-                books.generations[0].state = State::Running
+                books.generations[0].state = State::Running;
             }),
             ("without a reason", |books, _, _| {
-                books.generations[1].has_reason = false
+                books.generations[1].has_reason = false;
             }),
             ("without an output", |books, _, _| books.outputs.clear()),
             ("is still unknown", |books, _, _| {
-                books.attempts[1].state = AttemptState::Unknown
+                books.attempts[1].state = AttemptState::Unknown;
             }),
             ("belongs to no attempt", |_, _, bill| bill.entries[0].token = None),
             ("created more than once", |_, _, bill| {
-                bill.entries.push(bill.entries[0].clone())
+                bill.entries.push(bill.entries[0].clone());
             }),
             ("another creation than its own", |books, _, _| {
                 books.attempts[0].external_id = Some("x9".to_owned());
             }),
             ("was billed 2 times", |books, _, _| {
-                books.attempts[1].job = "j1".to_owned()
+                books.attempts[1].job = "j1".to_owned();
             }),
             ("captured 7 and was billed", |_, _, bill| {
-                _ = bill.entries.remove(0)
+                _ = bill.entries.remove(0);
             }),
             ("held 9, captured 7", |books, _, _| books.lines[2].amount = 3),
         ];
