@@ -17,15 +17,7 @@ pub(crate) async fn same_site(State(site): State<Arc<Site>>, request: Request, n
     if request.uri().path().starts_with("/callbacks/") {
         return next.run(request).await;
     }
-    let host = request
-        .headers()
-        .get(HOST)
-        .and_then(|v| v.to_str().ok())
-        .map(str::to_owned);
-    let host = host
-        .or_else(|| request.uri().authority().map(ToString::to_string))
-        .unwrap_or_default();
-    if !is_ours(&site, &host) {
+    if !names_us(&site, &request) {
         let detail = "This server answers under its own address only. Use the address it printed at start.";
         return Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
@@ -47,6 +39,15 @@ pub(crate) async fn same_site(State(site): State<Arc<Site>>, request: Request, n
         .into_response();
     }
     next.run(request).await
+}
+
+/// Whether the request names us: every host that it gives, in the header or in its target, is ours.
+fn names_us(site: &Site, request: &Request) -> bool {
+    let headers = request.headers().get_all(HOST).iter();
+    let mut names = headers.map(|value| value.to_str().unwrap_or(""));
+    let target = request.uri().authority().map(axum::http::uri::Authority::as_str);
+    let is_named = request.headers().contains_key(HOST) || target.is_some();
+    is_named && names.all(|name| is_ours(site, name)) && target.is_none_or(|name| is_ours(site, name))
 }
 
 fn is_ours(site: &Site, host: &str) -> bool {
