@@ -1,6 +1,7 @@
 //! `studio generate --server`: the same from another studio.
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use app::clock::random;
@@ -42,6 +43,7 @@ pub(super) async fn run(command: &Command, address: &str, out: &mut impl Write) 
         view = studio.generation(&id).await.map_err(|error| told(&error))?;
     }
     say(&view, command.json, out)?;
+    let mut files = Vec::new();
     let outputs = view["outputs"].as_array().cloned().unwrap_or_default();
     for (place, output) in outputs.iter().enumerate() {
         let text = |key: &str| output[key].as_str().unwrap_or_default();
@@ -59,10 +61,9 @@ pub(super) async fn run(command: &Command, address: &str, out: &mut impl Write) 
                 "choose another place with -o",
             )
         })?;
-        if !command.json {
-            written(writeln!(out, "{}", path.display()))?;
-        }
+        files.push(path);
     }
+    report(&view, &files, command.json, out)?;
     end(&view)
 }
 
@@ -96,7 +97,8 @@ fn body(command: &Command, references: Vec<Value>) -> Value {
 
 fn say(view: &Value, json: bool, out: &mut impl Write) -> Result<(), Failure> {
     if json {
-        return written(writeln!(out, "{view}"));
+        let line = json!({"id": view["id"], "state": view["state"], "progress": view["progress"]});
+        return written(writeln!(out, "{line}"));
     }
     if std::io::stderr().is_terminal() {
         let state = view["state"].as_str().unwrap_or_default();
@@ -104,6 +106,46 @@ fn say(view: &Value, json: bool, out: &mut impl Write) -> Result<(), Failure> {
             .as_u64()
             .map_or(String::new(), |p| format!(" {p} %"));
         return written(write!(std::io::stderr(), "\r\x1b[K{state}{percent}"));
+    }
+    Ok(())
+}
+
+/// Tells the end in the same form as a generation of this process.
+fn report(view: &Value, files: &[PathBuf], json: bool, out: &mut impl Write) -> Result<(), Failure> {
+    let notes = view["notes"].as_array().cloned().unwrap_or_default();
+    let words = |note: &Value| note["words"].as_array().cloned().unwrap_or_default();
+    if json {
+        let engine = &view["engine"];
+        let line = json!({
+            "id": view["id"],
+            "state": view["state"],
+            "demo": view["demo"],
+            "engine": {"provider": engine["provider"], "model": engine["model"]},
+            "files": files,
+            "notes": notes.iter().map(|n| json!({"code": n["code"], "words": words(n)})).collect::<Vec<_>>(),
+            "error": view["error"],
+        });
+        return written(writeln!(out, "{line}"));
+    }
+    if std::io::stderr().is_terminal() {
+        written(write!(std::io::stderr(), "\r\x1b[K"))?;
+    }
+    for file in files {
+        written(writeln!(out, "{}", file.display()))?;
+    }
+    for note in &notes {
+        let said: Vec<_> = words(note)
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
+        let said = if said.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", said.join(", "))
+        };
+        let detail = note["detail"].as_str().unwrap_or_default();
+        written(writeln!(std::io::stderr(), "studio: note: {detail}{said}"))?;
     }
     Ok(())
 }
@@ -143,5 +185,9 @@ fn told(error: &AnotherStudioError) -> Failure {
         } => (Exit::Usage, "correct the request"),
         AnotherStudioError::Problem { .. } => (Exit::Unavailable, "try again later"),
     };
-    Failure::new(exit, "generate.server", error.to_string(), advice)
+    let id = match error {
+        AnotherStudioError::Problem { code, .. } if code == "prompt_refused" => "prompt_refused",
+        _ => "generate.server",
+    };
+    Failure::new(exit, id, error.to_string(), advice)
 }
