@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::bed::{Bed, Place, small};
-use crate::http::Answer;
+use crate::http::{Answer, raw_answer};
 
 const GENERATIONS: &str = "/api/v1/generations";
 
@@ -297,6 +297,14 @@ fn other_names_and_other_sites_are_turned_away() {
             "{host}"
         );
     }
+    // Every name that a request gives counts: a second one, and the one in its target.
+    let twice = format!("GET /live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nHost: evil.example\r\n\r\n");
+    let target = format!("GET http://evil.example/live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+    for request in [twice, target, "GET /live HTTP/1.1\r\n\r\n".to_owned()] {
+        raw_answer(bed.address, request.as_bytes()).problem(421, "foreign_host");
+    }
+    let ours = format!("GET http://127.0.0.1:{port}/live HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+    assert_eq!(raw_answer(bed.address, ours.as_bytes()).status, 200);
     let create = |name: &str, value: &str| {
         bed.call("POST", GENERATIONS)
             .header(name, value)
@@ -370,4 +378,68 @@ fn a_quote_is_kept_to_or_refused() {
         .problem(422, "prompt_refused");
     bed.post("/api/v1/quotes", &with("size", json!("1x1")))
         .problem(422, "invalid_request");
+}
+
+#[test]
+fn the_public_address_is_ours_as_well() {
+    let place = Place::new().with("SERVER__PUBLIC_URL", "https://studio.example.org");
+    let bed = place.serve();
+    let from = |host: &str, origin: &str| {
+        let call = bed.call("POST", "/api/v1/quotes").header("Host", host);
+        call.header("Origin", origin).json(&small("um barco")).send()
+    };
+    from("studio.example.org", "https://studio.example.org").expect(201);
+    from("STUDIO.example.org", "https://studio.example.org").expect(201);
+    from("studio.example.org", "https://evil.example").problem(403, "cross_site");
+    from("studio.example.org.evil.example", "https://studio.example.org").problem(421, "foreign_host");
+}
+
+#[test]
+fn what_is_no_http_is_turned_away_and_the_rest_goes_on() {
+    let place = Place::new();
+    let mut bed = place.serve();
+    let long = format!(
+        "GET /live HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
+        "a".repeat(2_000_000)
+    );
+    let many = format!("GET /live HTTP/1.1\r\n{}\r\n", "X: a\r\n".repeat(10_000));
+    let cases: [(&[u8], &[u16]); 6] = [
+        (b"\x16\x03\x01 no tls here\r\n\r\n", &[400]),
+        (b"GET /live HTTP/9.9\r\n\r\n", &[400, 505]),
+        (
+            b"POST /api/v1/quotes HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n12345",
+            &[400],
+        ),
+        (
+            b"POST /api/v1/quotes HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+            &[400],
+        ),
+        (long.as_bytes(), &[431]),
+        (many.as_bytes(), &[431]),
+    ];
+    for (request, statuses) in cases {
+        let answer = raw_answer(bed.address, request);
+        assert!(statuses.contains(&answer.status), "{answer:?}");
+        bed.assert_alive();
+    }
+}
+
+#[test]
+fn pages_are_for_browsers_and_never_stand_in_for_the_api() {
+    let place = Place::new();
+    let bed = place.serve();
+    let page = |path: &str| bed.call("GET", path).header("Accept", "text/html,*/*").send();
+    let first = page("/");
+    assert_eq!(
+        (first.status, first.header("content-type")),
+        (200, Some("text/html; charset=utf-8"))
+    );
+    assert_eq!(first.header("cache-control"), Some("no-cache"));
+    assert_eq!(page("/any/page/of/the/web/part").body, first.body);
+    for path in ["/api/v1/nothing", "/api/", "/v1/models", "/assets/nothing.js"] {
+        page(path).problem(404, "not_found");
+    }
+    let tag = first.header("etag").unwrap();
+    let again = bed.call("GET", "/").header("If-None-Match", tag).send();
+    assert_eq!((again.status, again.body.len()), (304, 0));
 }

@@ -338,3 +338,43 @@ fn the_demonstration_leaves_its_files_each_time() {
         place.run(&["audit", "verify", log.to_str().unwrap()]).well();
     }
 }
+
+#[test]
+fn another_studio_makes_it_and_tells_it_in_the_same_words() {
+    let place = Place::new();
+    let bed = place.serve();
+    let address = format!("http://{}", bed.address);
+    let remote = |prompt: &str, more: &[&str]| {
+        let arguments = ["generate", prompt, "--server", &address];
+        place.run(&[&arguments[..], &SMALL, more].concat())
+    };
+    let there = remote("um barco vermelho", &["--json", "-o", "there.png"]).well();
+    let other = Place::new();
+    let here = generate(&other, "um barco vermelho", &["--json", "-o", "here.png"]).well();
+    let (there, here) = (json_lines(&there), json_lines(&here));
+    let keys = |line: &Value| line.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&there[0]), keys(&here[0]));
+    let (mut end, mut expected) = (there.last().unwrap().clone(), here.last().unwrap().clone());
+    for end in [&mut end, &mut expected] {
+        end["id"].take();
+        end["files"].take();
+    }
+    assert_eq!(end, expected);
+    let read = |place: &Place, name: &str| fs::read(place.file(name)).unwrap();
+    assert_eq!(read(&place, "there.png"), read(&other, "here.png"));
+
+    let ended = remote("um barco", &["-o", "plain.png"]);
+    assert!(
+        ended.err.contains("studio: note: ") && ended.err.contains("demonstration"),
+        "{ended:?}"
+    );
+    assert_eq!(ended.well(), "plain.png\n");
+    remote("", &[]).badly(5, "prompt_refused");
+    remote("um barco", &["--model", "gpt"]).badly(2, "generate.server");
+    remote("um barco", &["--provider", "luma"]).badly(3, "generate.server");
+    bed.stop();
+    remote("um barco", &[]).badly(4, "generate.server");
+    place
+        .run(&["generate", "x", "--server", "not an address"])
+        .badly(2, "generate.server");
+}

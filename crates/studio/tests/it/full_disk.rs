@@ -28,7 +28,8 @@ impl SmallDisk {
         }
         let told = format!("NOT TESTED: a full disk, because a tmpfs cannot be mounted here: {mounted:?}");
         assert!(!in_ci(), "{told}");
-        writeln!(std::io::stderr(), "{told}").unwrap();
+        let mut err = std::io::stderr();
+        writeln!(err, "{told}").unwrap();
         None
     }
 

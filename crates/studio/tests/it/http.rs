@@ -98,6 +98,19 @@ impl Call {
     }
 }
 
+/// Sends these very bytes, and reads what comes back.
+pub fn raw_answer(address: SocketAddr, bytes: &[u8]) -> Answer {
+    let stream = connect(address);
+    let mut writer = stream.try_clone().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // It may be turned away before it is through.
+            let _ = writer.write_all(bytes);
+        });
+        Answer::read(&mut BufReader::new(&stream), "GET")
+    })
+}
+
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -1,5 +1,8 @@
 //! Uploads by tus 1.0.0, and what is and is not taken.
 
+use std::sync::Barrier;
+use std::thread;
+
 use serde_json::Value;
 
 use crate::bed::{Bed, Place};
@@ -274,4 +277,26 @@ fn what_a_picture_tells_besides_the_picture_is_left_out() {
     assert!(png_texts(&said).contains("AUTHOR-Maria"));
     let (_, content) = assert_asset(&bed, &whole(&bed, &said, "image/png"));
     assert_eq!(png_texts(&content), "");
+}
+
+#[test]
+fn of_two_parts_at_once_one_is_taken() {
+    let place = Place::new();
+    let bed = place.serve();
+    let file = png(64, 64);
+    let upload = begin(&bed, file.len(), "image/png");
+    let start = Barrier::new(4);
+    let statuses: Vec<_> = thread::scope(|scope| {
+        let send = || {
+            start.wait();
+            part(&bed, &upload, 0, &file[..1000]).send().status
+        };
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(send)).collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let count = |status: u16| statuses.iter().filter(|s| **s == status).count();
+    assert_eq!((count(204), count(409)), (1, 3), "{statuses:?}");
+    let last = part(&bed, &upload, 1000, &file[1000..]).send();
+    assert_eq!(last.status, 204, "{last:?}");
+    assert_asset(&bed, &last);
 }
