@@ -1,7 +1,7 @@
 //! Native inference: the bundled starter model, a small text-to-image model with the architecture of FLUX.1, and the
 //! child process it runs in.
 //!
-//! [`prompt`] reads free Portuguese and English into the model's words, [`Starter`] draws, [`card`] says what the
+//! [`prompt`] reads free Portuguese and English into the model's words, [`Starter`] draws, [`card()`] says what the
 //! model can do, [`worker`] runs it in a process of its own. The layers (`nn`, `models`, `text`, `vae`, `sched`) take
 //! their sizes from a configuration; larger models of the same family use the same code.
 //!

@@ -1,7 +1,7 @@
 //! Foreign bytes made safe, and our own pictures and videos encoded.
 //!
 //! Whatever comes from outside is looked at in three places, each trusting the one before it less than
-//! it could: the first bytes name the type ([`sniff`], [`agree`]), the container is walked for size,
+//! it could: the first bytes name the type ([`sniff()`], [`agree`]), the container is walked for size,
 //! frames and hidden data without decoding a pixel, and decoding happens only in a child process with
 //! lowered limits ([`worker`]) that a [`MediaWorker`] starts, feeds and ends. A file that breaks the
 //! decoder ends the child; the caller gets a [`MediaError`] that says what to do.
