@@ -139,6 +139,22 @@ pub(crate) fn panicked() -> Response {
     internal().into_response()
 }
 
+/// The timeout layer answers 504 with nothing in it, and nobody else answers 504: it gets its words here.
+pub(crate) async fn late(response: Response) -> Response {
+    if response.status() != StatusCode::GATEWAY_TIMEOUT {
+        return response;
+    }
+    let detail = "The request took longer than `server.request_timeout_seconds`. It may have been done: \
+                  repeat it with the same Idempotency-Key, or look before asking again.";
+    Problem::new(
+        StatusCode::GATEWAY_TIMEOUT,
+        "request_timeout",
+        "It took too long",
+        detail,
+    )
+    .into_response()
+}
+
 /// Something of ours failed; the log has the cause under the request id.
 fn internal() -> Problem {
     Problem::new(

@@ -8,7 +8,7 @@ use crate::routes::{assets, callbacks, docs, events, generations, health, models
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -84,7 +84,8 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/assets/{id}", get(assets::show))
         .route("/callbacks/{provider}/{token}", post(callbacks::wake))
         .layer(limit)
-        .layer(timeout);
+        .layer(timeout)
+        .layer(map_response(crate::problem::late));
     let streams = Router::new()
         .route("/api/v1/events", get(events::stream))
         .route("/api/v1/assets/{id}/content", get(assets::content))

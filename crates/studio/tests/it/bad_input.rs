@@ -443,3 +443,14 @@ fn pages_are_for_browsers_and_never_stand_in_for_the_api() {
     let again = bed.call("GET", "/").header("If-None-Match", tag).send();
     assert_eq!((again.status, again.body.len()), (304, 0));
 }
+
+#[test]
+fn a_request_that_does_not_come_to_its_end_is_told_so() {
+    let place = Place::new().with("SERVER__REQUEST_TIMEOUT_SECONDS", "1");
+    let mut bed = place.serve();
+    let half = bed.call("POST", GENERATIONS).json(&small("um barco")).begin(10);
+    let answer = half.answer();
+    answer.problem(504, "request_timeout");
+    nothing_was_made(&bed);
+    bed.assert_alive();
+}

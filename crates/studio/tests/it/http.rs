@@ -131,6 +131,11 @@ impl Begun {
         Answer::read(&mut BufReader::new(&self.stream), &self.method)
     }
 
+    /// Reads the answer without sending the rest.
+    pub fn answer(self) -> Answer {
+        Answer::read(&mut BufReader::new(&self.stream), &self.method)
+    }
+
     /// Breaks the connection as a lost network would.
     pub fn breaks(self) {
         self.stream.shutdown(Shutdown::Both).unwrap();
