@@ -145,10 +145,14 @@ fn tests_of(package: &str, profile: &[&str], filter: &str) -> Cmd {
 /// A filter that selects nothing is a mistake, and cargo does not say so.
 fn at_least_one(tests: Cmd) -> Done {
     let (lines, good) = tests.watch()?;
-    match Tests::read(&lines) {
-        ran if good && ran.passed > 0 => Ok(()),
-        ran if good && ran.failed == 0 => Err("no test has this name".to_owned()),
-        _ => Err("see above".to_owned()),
+    judged(&lines, good)
+}
+
+fn judged(lines: &[String], good: bool) -> Done {
+    match (good, Tests::read(lines).passed) {
+        (false, _) => Err("see above".to_owned()),
+        (true, 0) => Err("no test has this name".to_owned()),
+        (true, _) => Ok(()),
     }
 }
 
@@ -178,4 +182,17 @@ fn measurements() -> Cmd {
         "load",
         "--",
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::judged;
+
+    #[test]
+    fn success_without_a_single_test_is_a_failure() {
+        let ran = |passed: u64| vec![format!("test result: ok. {passed} passed; 0 failed; 0 ignored")];
+        assert_eq!(judged(&ran(2), true), Ok(()));
+        assert!(judged(&ran(0), true).is_err() && judged(&[], true).is_err());
+        assert!(judged(&ran(2), false).is_err());
+    }
 }

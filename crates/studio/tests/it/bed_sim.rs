@@ -224,16 +224,23 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// Asks it to stop and kills it before it is through with that, if it takes longer.
+    pub fn kill_while_stopping(mut self, after: Duration) {
+        self.ask_to_stop();
+        std::thread::sleep(after);
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn ask_to_stop(&self) {
+        let id = self.child.id().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        assert!(told.success());
+    }
+
     /// Asks it to stop and waits for its end.
     pub fn stop(mut self) -> ExitStatus {
-        let id = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &id])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.ask_to_stop();
         self.child.wait().unwrap()
     }
 }

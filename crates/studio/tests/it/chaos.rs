@@ -9,6 +9,7 @@ use domain::job::AttemptState;
 use oracle::{Books, judge};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -206,7 +207,8 @@ fn settings(providers: &Providers) -> Vec<(&'static str, String)> {
     settings
 }
 
-/// Starts and kills, at a moment that is drawn: now and then before it is even ready.
+/// Starts and kills, at a moment that is drawn: now and then before it is even ready, now and then while it
+/// stops.
 fn kill_again_and_again(run: &Run, home: &Home) {
     for kill in 0..run.kills {
         let mut server = home.serve();
@@ -217,7 +219,11 @@ fn kill_again_and_again(run: &Run, home: &Home) {
             server.wait_ready();
             std::thread::sleep(Duration::from_millis(50 + (moment >> 8) % 2400));
         }
-        server.kill();
+        if moment.is_multiple_of(7) {
+            server.kill_while_stopping(Duration::from_millis((moment >> 24) % 300));
+        } else {
+            server.kill();
+        }
         run.killed.fetch_add(1, Ordering::SeqCst);
     }
     // Whoever still waits for its turn has it now.
@@ -248,6 +254,23 @@ fn wait_for_the_end(run: &Run, home: &Home, clients_left: impl Fn() -> bool) {
         );
         std::thread::sleep(Duration::from_millis(200));
     }
+}
+
+/// What the servers' logs say of looks for lost answers, counted by provider and outcome.
+fn looks(log: &Path) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for line in std::fs::read_to_string(log).unwrap().lines() {
+        // A line that a kill cut off is none.
+        let line: Value = serde_json::from_str(line).unwrap_or_default();
+        if let (Some("reconciled"), Some(provider), Some(outcome)) = (
+            line["msg"].as_str(),
+            line["provider"].as_str(),
+            line["status"].as_str(),
+        ) {
+            *counts.entry(format!("{provider} {outcome}")).or_default() += 1;
+        }
+    }
+    counts
 }
 
 fn command(home: &Home, arguments: &[&str]) {
@@ -314,6 +337,8 @@ fn nothing_is_billed_twice_and_nothing_is_lost_however_often_it_is_killed() {
         tell(&format!("chaos: {line}"));
     }
     tell(&format!("chaos: {} submissions heard", providers.sim.sends()));
+    let looks = looks(&home.log());
+    tell(&format!("chaos: looks for lost answers: {looks:?}"));
     assert!(verdict.violations.is_empty(), "{:#?}", verdict.violations);
     for state in [
         AttemptState::PossibleLoss,
