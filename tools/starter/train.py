@@ -89,7 +89,7 @@ class Preset:
     caption_drop: float = 0.10
     ema_horizon: int = 400
     # sampler
-    steps: int = 20
+    steps: int = 10
     guidance: float = 2.5
     time_shift: float = 1.0
 
@@ -1132,7 +1132,7 @@ def export(preset, run):
     tensors |= {f"ae.decoder.{name}": value for name, value in autoencoder.decoder.state_dict().items()}
     tensors = {name: value.half().contiguous() for name, value in tensors.items()}
     WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, WEIGHTS, {"model": "starter", "format": "1"})
+    save_file(tensors, WEIGHTS, {"model": "starter"})
     WEIGHTS.chmod(0o644)
     CONFIG.write_text(json.dumps(configuration(preset), indent=2) + "\n")
     if run is not None and (run / "curve.csv").exists():
