@@ -77,7 +77,9 @@ pub(super) fn run(command: &Command, around: &Surroundings, out: &mut impl Write
         let _ = relay.await;
         done?;
         let key = studio.log_key().map_err(|error| broken("the log key", &error))?;
-        prove(studio.db(), &key, folder, out).await
+        let proved = prove(studio.db(), &key, folder, out).await;
+        studio.db().close().await;
+        proved
     })
 }
 

@@ -101,6 +101,7 @@ pub(super) fn run(command: &Command, around: &Surroundings, out: &mut impl Write
         // Both end by themselves once told to stop; a panic in them was logged.
         let _ = worker.await;
         let _ = relay.await;
+        studio.db().close().await;
         done
     })
 }

@@ -158,6 +158,8 @@ async fn serve(
     // The relay ends by itself once it was told to stop and told the rest.
     let _ = tokio::time::timeout(WORKER_DRAIN, relay).await;
     studio.relay_once().await;
+    // Closed well, the database is one file again, without a journal beside it.
+    studio.db().close().await;
     tracing::info!("stopped");
     Ok(())
 }

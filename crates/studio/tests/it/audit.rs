@@ -175,3 +175,34 @@ fn the_live_log_verifies_and_proves_an_entry() {
     missing.badly(1, "audit.failed");
     place.run_with_data(&["audit", "prove", "x"]).badly(2, "audit.id");
 }
+
+#[test]
+fn a_changed_row_in_the_database_is_found() {
+    let place = Place::new();
+    let bed = place.serve();
+    bed.picture("um barco");
+    bed.stop();
+    place.run_with_data(&["audit", "verify"]).well();
+    let database = place.data().join("studio.db");
+    let mut bytes = fs::read(&database).unwrap();
+    // The canonical bytes of the entry, as whoever wants to deny it would change them.
+    let said = b"\"action\":\"generation.accepted\"";
+    let places: Vec<_> = (0..bytes.len() - said.len())
+        .filter(|at| bytes[*at..].starts_with(said))
+        .collect();
+    assert!(
+        !places.is_empty(),
+        "the entry is in the database file once the studio has stopped"
+    );
+    for at in places {
+        bytes[at + 21] = b'd';
+    }
+    fs::write(&database, bytes).unwrap();
+    let ended = place.run_with_data(&["audit", "verify"]);
+    ended.badly(1, "audit.changed");
+    assert!(ended.err.contains("entry 1 "), "{ended:?}");
+    let exported = place.run_with_data(&["audit", "export", "-o", "export"]);
+    if exported.code == Some(0) {
+        verify(&place, &place.file("export")).badly(1, "audit.changed");
+    }
+}

@@ -64,6 +64,24 @@ fn a_stop_answers_what_is_open_and_takes_nothing_new() {
 }
 
 #[test]
+fn what_is_stopped_well_leaves_one_whole_database_file() {
+    let whole = |place: &Place| {
+        let files = place.data_files();
+        let of_database = |path: &&std::path::PathBuf| path.to_string_lossy().contains("studio.db");
+        files.iter().filter(of_database).count() == 1
+    };
+    let place = Place::new();
+    let bed = place.serve();
+    bed.picture("um barco");
+    assert!(!whole(&place), "while it runs there is a journal");
+    bed.stop();
+    assert!(whole(&place), "{:?}", place.data_files());
+    let arguments = ["generate", "um barco", "--size", "128x128", "-o", "a.png"];
+    place.run_with_data(&arguments).well();
+    assert!(whole(&place), "{:?}", place.data_files());
+}
+
+#[test]
 fn a_second_signal_ends_at_once() {
     let place = Place::new();
     let mut bed = place.serve();
