@@ -176,6 +176,12 @@ fn of_vault(error: &vault::VaultError) -> Collected {
             "storage.full",
             "No room to store the result. Free some space.",
         ),
+        // Not the storage: what the provider sent broke off.
+        vault::VaultError::Source(_) => (
+            FaultKind::Unavailable,
+            "provider.output_cut",
+            "The result did not arrive whole. It is fetched again by itself.",
+        ),
         _ => (
             FaultKind::Internal,
             "storage.failed",
@@ -224,4 +230,21 @@ fn nothing_made() -> Fault {
         "result.empty",
         "The provider reported success without a result.",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_that_breaks_off_is_the_providers_fault_and_comes_again() {
+        let cut = vault::VaultError::Source("cut".into());
+        let full = vault::VaultError::NoSpace;
+        for (error, code) in [(cut, "provider.output_cut"), (full, "storage.full")] {
+            let Collected::Trouble { fault } = of_vault(&error) else {
+                panic!("{code} ends the job")
+            };
+            assert_eq!(fault.code, code);
+        }
+    }
 }
