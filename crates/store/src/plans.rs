@@ -91,6 +91,7 @@ async fn everything(tx: &mut Tx) -> Result<(), Error> {
     attempts::of_generation(tx, new.id).await?;
     attempts::by_token(tx, &TokenHash::of("t")).await?;
     attempts::count_by_state(tx).await?;
+    attempts::at_provider(tx, &job.provider).await?;
     let line = Line {
         id: LedgerId::from_value(fresh()),
         at: NOW,

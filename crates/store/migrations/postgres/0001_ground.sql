@@ -96,6 +96,7 @@ create unique index attempts_external_id on attempts (provider, external_id);
 create unique index attempts_of_job on attempts (job, number);
 create unique index attempts_token_hash on attempts (token_hash);
 create index attempts_by_state on attempts (state);
+create index attempts_at_provider on attempts (provider, id) where external_id is not null;
 
 create table ledger (
     id text not null,

@@ -2,6 +2,7 @@
 
 use crate::bed::{Bed, NOW, at, conflict, fresh, generation, job, new_job, number, rules};
 use crate::jobs::{claimed, found, intended};
+use domain::capability::ProviderName;
 use domain::id::AttemptId;
 use domain::job::{self, Attempt, AttemptState, Change, Job, JobState, cancel_wished, claim, intend};
 use domain::secret::TokenHash;
@@ -13,6 +14,7 @@ on_both!(
     a_job_has_one_open_attempt,
     an_external_id_belongs_to_one_attempt,
     an_attempt_stays_with_its_job,
+    what_a_provider_holds,
     a_wish_to_cancel_survives_the_worker,
     changes_of_one_generation_see_each_other,
 );
@@ -87,6 +89,33 @@ async fn an_external_id_belongs_to_one_attempt(bed: Bed) {
     write!(bed.db, tx [first] => jobs::apply(tx, &first.0, &first.1)).unwrap();
     let result = write!(bed.db, tx [second] => jobs::apply(tx, &second.0, &second.1));
     assert_eq!(conflict(result), "attempts_external_id");
+}
+
+async fn what_a_provider_holds(bed: Bed) {
+    let at_provider = async || {
+        let provider = ProviderName("starter".to_owned());
+        read!(bed.db, read [provider] => async { attempts::at_provider(read, &provider).await }).unwrap()
+    };
+    assert_eq!(at_provider().await, (vec![], 0));
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let id = job(&bed.db).await.id;
+        open.push(intended(&bed.db, id, NOW).await);
+    }
+    assert_eq!(at_provider().await, (vec![], 3));
+    for (place, (job, mut attempt)) in open.into_iter().enumerate().take(2) {
+        attempt.state = AttemptState::Submitted;
+        attempt.external_id = Some(format!("ext-{place}"));
+        let change = with_attempt(&job, &attempt);
+        write!(bed.db, tx [job, change] => jobs::apply(tx, &job, &change)).unwrap();
+    }
+    assert_eq!(
+        at_provider().await,
+        (vec!["ext-1".to_owned(), "ext-0".to_owned()], 1)
+    );
+    let other = ProviderName("other".to_owned());
+    let elsewhere = read!(bed.db, read [other] => async { attempts::at_provider(read, &other).await });
+    assert_eq!(elsewhere, Ok((vec![], 0)));
 }
 
 async fn an_attempt_stays_with_its_job(bed: Bed) {

@@ -326,6 +326,11 @@ async fn leases_of_an_earlier_process_are_void(bed: Bed) {
     let taken = claimed(&bed.db, at(2), 9).await;
     assert_eq!(taken.iter().map(|one| one.job.id).collect::<Vec<_>>(), [ready]);
     assert_eq!(taken[0].job.epoch, 2);
+    assert_eq!(
+        read!(bed.db, read [] => jobs::next_due(read)),
+        Ok(Some(at(5))),
+        "not before it may run"
+    );
     assert_eq!(claimed(&bed.db, at(5), 9).await[0].job.id, later);
     assert_eq!(found(&bed.db, done.id).await, done);
 }
@@ -351,6 +356,7 @@ async fn a_hint_pulls_a_job_forward(bed: Bed) {
     .await
     .id;
     assert_eq!(write!(bed.db, tx [] => jobs::wake(tx, held, at(2))), Ok(true));
+    assert_eq!(read!(bed.db, read [] => jobs::next_due(read)), Ok(Some(at(50))));
     assert!(claimed(&bed.db, at(2), 9).await.is_empty());
     assert_eq!(claimed(&bed.db, at(50), 9).await[0].job.id, held);
 }
