@@ -33,12 +33,16 @@ pub(crate) async fn record(State(site): State<Arc<Site>>, request: Request, next
         .metrics()
         .request(method.as_str(), &route, status, took);
     let dur_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| match status {
-        500.. => tracing::error!(method = method.as_str(), status, dur_ms, "request failed"),
-        _ if matches!(route.as_str(), "/live" | "/ready" | "/startup" | "/metrics") => {
+    let asked_often = matches!(route.as_str(), "/live" | "/ready" | "/startup" | "/metrics");
+    span.in_scope(|| {
+        if asked_often {
+            // Not being ready yet is an answer, not a failure; who asks every few seconds must not fill the log.
             tracing::debug!(method = method.as_str(), status, dur_ms, "request");
+        } else if status >= 500 {
+            tracing::error!(method = method.as_str(), status, dur_ms, "request failed");
+        } else {
+            tracing::info!(method = method.as_str(), status, dur_ms, "request");
         }
-        _ => tracing::info!(method = method.as_str(), status, dur_ms, "request"),
     });
     response
 }
