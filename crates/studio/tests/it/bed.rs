@@ -333,7 +333,10 @@ pub fn small(prompt: &str) -> Value {
     json!({"kind": "image", "prompt": prompt, "size": "128x128", "seed": 1})
 }
 
-/// A request that takes a while: enough to act while it runs.
+/// Pictures of a slow request.
+pub const SLOW_COUNT: usize = 4;
+
+/// A request that takes a while, on a fast machine too: enough to act while it runs.
 pub fn slow(prompt: &str) -> Value {
-    json!({"kind": "image", "prompt": prompt, "size": "512x512", "seed": 2, "count": 2})
+    json!({"kind": "image", "prompt": prompt, "size": "512x512", "seed": 2, "count": SLOW_COUNT})
 }

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::bed::{Bed, Place, slow, small, until};
+use crate::bed::{Bed, Place, SLOW_COUNT, slow, small, until};
 use crate::events::Listener;
 use crate::media_files::png;
 use crate::uploads;
@@ -23,11 +23,11 @@ fn finishes_after(end: impl FnOnce(Bed)) {
 
     let bed = place.serve();
     let done = bed.made(&id);
-    assert_eq!(picture_count(&done), 2);
+    assert_eq!(picture_count(&done), SLOW_COUNT);
     assert_eq!(picture_count(&bed.made(&waiting)), 1);
     assert_eq!(done["cost"]["actual"]["micros"], 0);
     let blobs = place.blobs();
-    assert_eq!(blobs.len(), 3, "{blobs:?}");
+    assert_eq!(blobs.len(), SLOW_COUNT + 1, "{blobs:?}");
     let page = bed.get("/api/v1/generations").expect(200);
     assert_eq!(page["items"].as_array().unwrap().len(), 2);
 }
