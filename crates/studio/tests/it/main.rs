@@ -24,6 +24,7 @@ mod http;
 mod idempotency;
 mod logging;
 mod media_files;
+mod on_postgres;
 mod openapi;
 mod stopping;
 mod tidy;
