@@ -105,7 +105,8 @@ impl Studio {
             .ok_or(UploadError::NotFound)
     }
 
-    /// Takes the next part. When it was the last one the upload becomes an asset.
+    /// Takes the next part. When it was the last one the upload becomes an asset. An empty part at the end
+    /// of a whole upload tries that again, if it failed for a reason that was not the file's.
     ///
     /// # Errors
     /// [`UploadError::Offset`] if the part does not begin where the upload stands; when the file cannot
@@ -124,6 +125,11 @@ impl Studio {
         let upload = self.upload(actor.scope(), id).await?;
         if upload.received != offset || upload.asset.is_some() {
             return Err(UploadError::Offset { at: upload.received });
+        }
+        if upload.received == upload.length {
+            // All bytes are here, but the file could not be looked at the last time: once more.
+            self.finish_upload(actor, &upload, request_id).await?;
+            return self.upload(actor.scope(), id).await;
         }
         let workspace = upload.workspace.to_string();
         let stored = match self.vault.put(&workspace, body, upload.length - offset).await {
@@ -170,10 +176,13 @@ impl Studio {
         }
         let cleaned = self.clean(upload, &bytes).await;
         drop(bytes);
-        self.drop_parts(upload, parts).await;
         let (facts, clean) = match cleaned {
             Ok(done) => done,
             Err(error) => {
+                // A file that cannot be used goes; when we failed, the parts stay for another try.
+                if error.is_about_the_file() {
+                    self.drop_parts(upload, parts).await;
+                }
                 tracing::info!(upload_id = %id, status = error.code(), "upload refused");
                 return Err(error.into());
             }
@@ -197,6 +206,7 @@ impl Studio {
                 })
             })
             .await?;
+        self.drop_parts(upload, parts).await;
         tracing::info!(upload_id = %id, asset_id = %made.id, "upload became an asset");
         self.tell_bell.notify_one();
         Ok(())

@@ -43,7 +43,7 @@ pub struct Problem {
     pub status: u16,
     /// What happened and what to do.
     pub detail: String,
-    /// Stable code; a key of the catalogues (`error.<code>`).
+    /// Stable code. Pages show `error.<code>` of their catalogue, else title and detail.
     pub code: String,
     /// The id to give when asking for help.
     pub request_id: Option<String>,

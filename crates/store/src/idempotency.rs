@@ -2,7 +2,7 @@
 
 use crate::args;
 use crate::error::{Error, Result};
-use crate::tx::Tx;
+use crate::tx::{Read, Tx};
 use domain::actor::Scope;
 use domain::id::GenerationId;
 use domain::time::Time;
@@ -49,6 +49,28 @@ pub async fn remember(
         row.parsed("generation").map(Remembered::Replay)
     } else {
         Ok(Remembered::Mismatch)
+    }
+}
+
+/// What a key was used for, before anything is done for the request that brings it again: a repetition
+/// gets its first answer even when the request would no longer be taken.
+///
+/// # Errors
+/// What the database says.
+pub async fn find(
+    read: &mut Read,
+    scope: &Scope,
+    key: &str,
+    fingerprint: &str,
+) -> Result<Option<Remembered>> {
+    let sql = "select fingerprint, generation from idempotency where workspace = $1 and idempotency_key = $2";
+    let Some(row) = read.first(sql, args![scope.workspace(), key]).await? else {
+        return Ok(None);
+    };
+    if row.text("fingerprint")? == fingerprint {
+        row.parsed("generation").map(|id| Some(Remembered::Replay(id)))
+    } else {
+        Ok(Some(Remembered::Mismatch))
     }
 }
 

@@ -190,6 +190,11 @@ fn screen(
         .map_err(|Refused { findings, .. }| SubmitError::Screening(findings))
 }
 
+/// What stands for a body: SHA-256 in hexadecimal.
+fn fingerprint(body: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(body))
+}
+
 /// A key of 1 to [`MAX_IDEMPOTENCY_KEY`] visible ASCII characters.
 fn valid_key(key: &str) -> bool {
     !key.is_empty() && key.len() <= MAX_IDEMPOTENCY_KEY && key.bytes().all(|b| b.is_ascii_graphic())
@@ -212,12 +217,38 @@ impl Studio {
         if idempotency.is_some_and(|(key, _)| !valid_key(key)) {
             return Err(SubmitError::IdempotencyKey);
         }
+        if let Some((key, body)) = idempotency
+            && let Some(earlier) = self.answered_before(scope, key, body).await?
+        {
+            return Ok(earlier);
+        }
         let planned = plan(self, wish)?;
         let stamp = Stamp::of(self, actor, request_id);
         self.check_gate(&stamp, scope, wish, &planned).await?;
         self.check_references(scope, wish).await?;
         self.check_quote(scope, wish, &planned).await?;
         self.accept(actor, wish, planned, idempotency, stamp).await
+    }
+
+    /// What an idempotency key already stands for.
+    async fn answered_before(
+        &self,
+        scope: Scope,
+        key: &str,
+        body: &[u8],
+    ) -> Result<Option<Accepted>, SubmitError> {
+        let (key, print) = (key.to_owned(), fingerprint(body));
+        let known = self
+            .db
+            .read("idempotency.find", move |read| {
+                Box::pin(async move { store::idempotency::find(read, &scope, &key, &print).await })
+            })
+            .await?;
+        match known {
+            Some(Remembered::Replay(id)) => Ok(Some(Accepted { id, replayed: true })),
+            Some(Remembered::Mismatch) => Err(SubmitError::IdempotencyMismatch),
+            Some(Remembered::Fresh) | None => Ok(None),
+        }
     }
 
     async fn check_gate(
@@ -336,12 +367,7 @@ impl Studio {
             created_at: now,
             spec: planned.spec.clone(),
         };
-        let remember = idempotency.map(|(key, body)| {
-            (
-                key.to_owned(),
-                data_encoding::HEXLOWER.encode(&Sha256::digest(body)),
-            )
-        });
+        let remember = idempotency.map(|(key, body)| (key.to_owned(), fingerprint(body)));
         let deadline_at = now.after(self.settings.deadline);
         let max_queued = self.settings.max_queued;
         let outcome = self

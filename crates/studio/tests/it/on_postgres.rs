@@ -5,6 +5,7 @@ use std::process::Command;
 use crate::bed::{Place, small, variable};
 
 /// A database of its own in the cluster, and its address.
+#[expect(clippy::print_stderr, reason = "a test that is not done says so loudly")]
 fn database() -> Option<String> {
     let Some(cluster) = variable("STUDIO_TEST_POSTGRES") else {
         eprintln!("NOT TESTED ON POSTGRES: STUDIO_TEST_POSTGRES is not set (cargo xtask test sets it)");
@@ -22,7 +23,7 @@ fn database() -> Option<String> {
 #[test]
 fn postgres_carries_a_generation_from_prompt_to_proof() {
     let Some(url) = database() else { return };
-    let place = Place::new().with("STUDIO__DATABASE__URL", &url);
+    let place = Place::new().with("DATABASE__URL", &url);
     let bed = place.serve();
     let id = bed.ask(&small("um barco vermelho no mar"));
     let made = bed.made(&id);
