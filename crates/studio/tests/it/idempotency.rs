@@ -51,6 +51,21 @@ fn the_same_key_gives_the_same_generation_also_after_a_restart() {
 }
 
 #[test]
+fn a_repetition_gets_its_first_answer_even_when_nothing_could_make_it_any_more() {
+    let place = Place::new();
+    let bed = place.serve();
+    let body = small("um barco");
+    let first = id(&ask(&bed, "k-1", &body));
+    bed.made(&first);
+    bed.stop();
+
+    let place = place.with("PROVIDERS__EMBEDDED__ENABLED", "false");
+    let bed = place.serve();
+    assert_ne!(ask(&bed, "k-2", &body).status, 202, "nobody is left to make a new one");
+    assert_eq!(id(&ask(&bed, "k-1", &body)), first);
+}
+
+#[test]
 fn twenty_at_once_are_one() {
     let place = Place::new();
     let bed = place.serve();
