@@ -65,6 +65,29 @@ impl Studio {
         Ok(())
     }
 
+    /// Notes in the audit log that a setting was changed while running.
+    ///
+    /// # Errors
+    /// If the entry cannot be written.
+    pub async fn note_setting(&self, setting: &'static str) -> Result<(), store::Error> {
+        let stamp = Stamp::system(self.now(), SystemScope { reason: "operator" });
+        let entry = stamp.entry(
+            None,
+            Action::SettingChanged,
+            setting.to_owned(),
+            "ok",
+            BTreeMap::new(),
+        );
+        self.db
+            .write("audit.setting", move |tx| {
+                let entry = entry.clone();
+                Box::pin(async move { store::audit::append(tx, &entry).await })
+            })
+            .await?;
+        self.tell_bell.notify_one();
+        Ok(())
+    }
+
     /// Works until told to stop, then lets running steps finish.
     pub async fn run_worker(self: Arc<Self>, stop: CancellationToken) {
         let places = Arc::new(Semaphore::new(self.settings.workers));

@@ -72,6 +72,7 @@ enum Command {
 const DEFAULT_DATA: &str = "studio-data";
 
 /// What a command finds around it.
+#[derive(Clone)]
 struct Surroundings {
     config_file: Option<PathBuf>,
     environment: Environment,

@@ -76,13 +76,17 @@ pub(super) fn run(command: &Command, around: &Surroundings, out: &mut impl Write
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    runtime()?.block_on(serve(command, &loaded.config, logging.handle.clone(), out))
+    let reload = LogReload {
+        log: logging.handle.clone(),
+        around: around.clone(),
+    };
+    runtime()?.block_on(serve(command, &loaded.config, reload, out))
 }
 
 async fn serve(
     command: &Command,
     config: &Config,
-    log: LogHandle,
+    reload: LogReload,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     if command.role != Role::All && config.database.url.is_none() {
@@ -111,7 +115,7 @@ async fn serve(
         address.unwrap_or(config.server.listen),
         stop.clone(),
     );
-    watch_signals(stop.clone(), log)?;
+    watch_signals(stop.clone(), reload, Arc::clone(&studio))?;
     let serving = listening.map(|listening| tokio::spawn(server::serve(listening, Arc::clone(&site))));
     studio.recover().await.map_err(|error| {
         Failure::new(
@@ -202,8 +206,47 @@ fn announce(out: &mut impl Write, address: SocketAddr) -> std::io::Result<()> {
     out.flush()
 }
 
-/// SIGINT and SIGTERM stop; a second one ends at once. SIGHUP opens log files again.
-fn watch_signals(stop: CancellationToken, log: LogHandle) -> Result<(), Failure> {
+/// What SIGHUP does: log files are opened again and the levels are read from the configuration anew.
+struct LogReload {
+    log: LogHandle,
+    around: Surroundings,
+}
+
+impl LogReload {
+    /// Whether levels changed. A configuration that cannot be read changes nothing.
+    fn run(&self) -> bool {
+        self.log.reopen();
+        let wanted = match self.around.configuration() {
+            Ok(loaded) => loaded.config.log,
+            Err(failure) => {
+                tracing::error!(error = %failure, "log files opened again; levels stay: the configuration cannot be read");
+                return false;
+            }
+        };
+        let control = &self.log.control;
+        let before = control.levels();
+        let mut outcome = control.set_default_level(wanted.level);
+        for (target, level) in &wanted.targets {
+            outcome = outcome.and_then(|()| control.set_level(target, *level));
+        }
+        // A target that lost its own level follows the default again.
+        for target in before
+            .targets
+            .keys()
+            .filter(|target| !wanted.targets.contains_key(*target))
+        {
+            outcome = outcome.and_then(|()| control.set_level(target, wanted.level));
+        }
+        if let Err(error) = outcome {
+            tracing::error!(error = %error, "log levels could not all be changed");
+        }
+        tracing::info!("log files opened again, levels read anew");
+        control.levels() != before
+    }
+}
+
+/// SIGINT and SIGTERM stop; a second one ends at once. SIGHUP is for the log.
+fn watch_signals(stop: CancellationToken, reload: LogReload, studio: Arc<Studio>) -> Result<(), Failure> {
     let on = |kind| {
         signal(kind).map_err(|error| {
             Failure::new(
@@ -225,8 +268,11 @@ fn watch_signals(stop: CancellationToken, log: LogHandle) -> Result<(), Failure>
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
                 _ = hangup.recv() => {
-                    log.reopen();
-                    tracing::info!("log files opened again");
+                    if reload.run()
+                        && let Err(error) = studio.note_setting("log.level").await
+                    {
+                        tracing::error!(error = %error, "the change of log levels is not in the audit log");
+                    }
                     continue;
                 }
             }

@@ -61,7 +61,11 @@ fn a_repetition_gets_its_first_answer_even_when_nothing_could_make_it_any_more()
 
     let place = place.with("PROVIDERS__EMBEDDED__ENABLED", "false");
     let bed = place.serve();
-    assert_ne!(ask(&bed, "k-2", &body).status, 202, "nobody is left to make a new one");
+    assert_ne!(
+        ask(&bed, "k-2", &body).status,
+        202,
+        "nobody is left to make a new one"
+    );
     assert_eq!(id(&ask(&bed, "k-1", &body)), first);
 }
 

@@ -112,3 +112,41 @@ fn a_broken_upload_leaves_the_process_and_the_upload_as_they_were() {
     assert_eq!(uploads::part(&bed, &upload, 0, &file).send().status, 204);
     bed.assert_alive();
 }
+
+#[test]
+fn a_hangup_reads_the_levels_anew_and_the_audit_log_knows() {
+    let place = Place::new();
+    let write = |level: &str| {
+        std::fs::write(place.file("studio.toml"), format!("[log]\nlevel = \"{level}\"\n")).unwrap()
+    };
+    write("warn");
+    let bed = place.serve();
+    bed.get("/docs");
+    assert!(!bed.log().contains("/docs"), "{}", bed.log());
+    write("info");
+    bed.signal(Signal::HUP);
+    until("levels are read anew", || {
+        bed.log().contains("levels read anew").then_some(())
+    });
+    bed.get("/docs");
+    until("requests are logged", || {
+        bed.log().contains("route=/docs").then_some(())
+    });
+    write("not a level");
+    bed.signal(Signal::HUP);
+    until("a bad file changes nothing", || {
+        bed.log().contains("levels stay").then_some(())
+    });
+    bed.stop();
+    write("warn");
+    let told = place.file("export");
+    place
+        .run_with_data(&["audit", "export", "-o", &told.display().to_string()])
+        .well();
+    let entries = std::fs::read(told.join("tile/entries/000.p/2"));
+    let text = String::from_utf8_lossy(&entries.unwrap()).into_owned();
+    assert!(
+        text.contains("setting.changed") && text.contains("log.level"),
+        "{text}"
+    );
+}
