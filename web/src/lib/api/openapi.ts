@@ -613,7 +613,7 @@ export interface components {
         PriceUnit: "image" | "video" | "second";
         /** @description What a caller is told when something does not work. */
         Problem: {
-            /** @description Stable code; a key of the catalogues (`error.<code>`). */
+            /** @description Stable code. Pages show `error.<code>` of their catalogue, else title and detail. */
             code: string;
             /** @description What happened and what to do. */
             detail: string;
