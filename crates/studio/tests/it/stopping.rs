@@ -117,7 +117,7 @@ fn a_broken_upload_leaves_the_process_and_the_upload_as_they_were() {
 fn a_hangup_reads_the_levels_anew_and_the_audit_log_knows() {
     let place = Place::new();
     let write = |level: &str| {
-        std::fs::write(place.file("studio.toml"), format!("[log]\nlevel = \"{level}\"\n")).unwrap()
+        std::fs::write(place.file("studio.toml"), format!("[log]\nlevel = \"{level}\"\n")).unwrap();
     };
     write("warn");
     let bed = place.serve();
