@@ -27,19 +27,29 @@ pub(crate) fn run(_: &[String]) -> Done {
             .env("LLVM_PROFDATA", &profdata)
             .env("LLVM_COV", &cov)
     };
+    // `cargo llvm-cov test` leaves plain example programs unbuilt, and tests run some of them;
+    // so the ordinary `cargo test` runs in the environment that the tool describes.
+    let folder = crate::run::target().join("coverage");
+    let described = tools(cargo(["llvm-cov", "show-env"])).env("CARGO_TARGET_DIR", &folder);
+    let (described, good) = described.quiet()?;
+    let described = good.then(|| environment(&described)).unwrap_or_default();
+    if described.is_empty() {
+        return Err("cargo llvm-cov show-env described no environment".into());
+    }
+    let measured = |command: Cmd| {
+        let command = tools(command).env("CARGO_TARGET_DIR", &folder);
+        described
+            .iter()
+            .fold(command, |command, (name, value)| command.env(name, value))
+    };
+    measured(cargo(["llvm-cov", "clean", "--workspace", "--profraw-only"])).run()?;
     let cluster = Postgres::start()?;
     let report = |rest: &[&str]| {
-        tools(cargo(["llvm-cov", "report", "--ignore-filename-regex", NOT_COUNTED]).args(rest))
+        measured(cargo(["llvm-cov", "report", "--ignore-filename-regex", NOT_COUNTED]).args(rest))
     };
-    tools(cargo([
-        "llvm-cov",
-        "--no-report",
-        "--workspace",
-        "--locked",
-        "--no-fail-fast",
-    ]))
-    .env("STUDIO_TEST_POSTGRES", cluster.url())
-    .run()?;
+    measured(cargo(["test", "--workspace", "--locked", "--no-fail-fast"]))
+        .env("STUDIO_TEST_POSTGRES", cluster.url())
+        .run()?;
     report(&["--summary-only"]).run()?;
     let (json, good) = report(&["--json", "--summary-only"]).quiet()?;
     let percent = line_percent(&json)
@@ -61,6 +71,17 @@ fn llvm_tools() -> Result<(PathBuf, PathBuf), Failure> {
     })
 }
 
+/// The lines `NAME='value'` that `cargo llvm-cov show-env` prints.
+fn environment(described: &str) -> Vec<(String, String)> {
+    let pair = |line: &str| {
+        let (name, value) = line.split_once('=')?;
+        let value = value.trim();
+        let bare = value.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+        Some((name.trim().to_owned(), bare.unwrap_or(value).to_owned()))
+    };
+    described.lines().filter_map(pair).collect()
+}
+
 /// `totals.lines.percent` of the report.
 fn line_percent(json: &str) -> Option<f64> {
     let totals = &json[json.find("\"totals\"")?..];
@@ -71,7 +92,14 @@ fn line_percent(json: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::line_percent;
+    use super::{environment, line_percent};
+
+    #[test]
+    fn the_described_environment_is_read() {
+        let read = environment("A='b c'\nRUSTC_WRAPPER=/x/y\ninfo: nothing here\n");
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(read, [pair("A", "b c"), pair("RUSTC_WRAPPER", "/x/y")]);
+    }
 
     #[test]
     fn the_total_is_found() {

@@ -41,6 +41,66 @@ crate::generation::words! {
         SchemaMigrated = "schema.migrated",
         /// A setting was changed while running.
         SettingChanged = "setting.changed",
+        /// The first administrator was made.
+        SetupCompleted = "setup.completed",
+        /// An account was made.
+        AccountCreated = "account.created",
+        /// Its address was verified.
+        AccountVerified = "account.verified",
+        /// Its name, language or address was changed.
+        AccountChanged = "account.changed",
+        /// It was closed.
+        AccountDisabled = "account.disabled",
+        /// It was opened again.
+        AccountEnabled = "account.enabled",
+        /// A role in the installation or in a workspace was changed.
+        RoleChanged = "role.changed",
+        /// Someone became a member of a workspace.
+        MemberAdded = "member.added",
+        /// Someone is a member no more.
+        MemberRemoved = "member.removed",
+        /// A workspace was made.
+        WorkspaceCreated = "workspace.created",
+        /// A workspace was renamed.
+        WorkspaceChanged = "workspace.changed",
+        /// Someone was invited.
+        InvitationCreated = "invitation.created",
+        /// An invitation was taken back.
+        InvitationRevoked = "invitation.revoked",
+        /// An invitation was accepted.
+        InvitationAccepted = "invitation.accepted",
+        /// A login succeeded.
+        LoginSucceeded = "login.succeeded",
+        /// A login failed, with its reason.
+        LoginFailed = "login.failed",
+        /// A factor was shown for a sensitive act.
+        StepUpSucceeded = "step_up.succeeded",
+        /// A factor was shown and refused.
+        StepUpFailed = "step_up.failed",
+        /// A session was ended, with its reason.
+        SessionEnded = "session.ended",
+        /// A refresh token was used twice: its whole session was ended.
+        TokenReused = "token.reused",
+        /// A password was set.
+        PasswordChanged = "password.changed",
+        /// A reset was asked for.
+        PasswordResetRequested = "password.reset_requested",
+        /// A passkey, one-time code or set of recovery codes was added.
+        FactorAdded = "factor.added",
+        /// One was removed.
+        FactorRemoved = "factor.removed",
+        /// A recovery code was used up.
+        RecoveryCodeUsed = "recovery_code.used",
+        /// An API key was made.
+        KeyCreated = "key.created",
+        /// An API key was revoked.
+        KeyRevoked = "key.revoked",
+        /// An identity at another provider was tied to an account.
+        IdentityLinked = "identity.linked",
+        /// Something was refused for want of a right.
+        AccessDenied = "access.denied",
+        /// Access tokens are signed by another key.
+        TokenKeyRotated = "token_key.rotated",
     }
 }
 

@@ -134,6 +134,16 @@ ids! {
     LedgerId = "led";
     /// A price and ceiling told before the call.
     QuoteId = "quo";
+    /// One login.
+    SessionId = "ses";
+    /// An API key.
+    KeyId = "key";
+    /// A passkey.
+    PasskeyId = "pky";
+    /// An invitation.
+    InvitationId = "inv";
+    /// A letter on its way.
+    MailId = "mal";
     /// One run of the process; leases of another run are void on a single node.
     BootId = "boo";
 }

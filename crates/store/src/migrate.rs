@@ -18,11 +18,18 @@ pub struct Migration {
 }
 
 /// Every migration, oldest first.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_ground",
-    sqlite: include_str!("../migrations/sqlite/0001_ground.sql"),
-    postgres: include_str!("../migrations/postgres/0001_ground.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_ground",
+        sqlite: include_str!("../migrations/sqlite/0001_ground.sql"),
+        postgres: include_str!("../migrations/postgres/0001_ground.sql"),
+    },
+    Migration {
+        name: "0002_identity",
+        sqlite: include_str!("../migrations/sqlite/0002_identity.sql"),
+        postgres: include_str!("../migrations/postgres/0002_identity.sql"),
+    },
+];
 
 impl Migration {
     /// Its text for this database.

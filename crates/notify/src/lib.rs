@@ -1,0 +1,8 @@
+//! Messages that leave the studio: e-mail over SMTP.
+//!
+//! It sends what it is given, once, and says what became of it; when to try again is for `app`. It is
+//! the only crate that names lettre. May import: `domain`.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")
+)]
