@@ -32,7 +32,7 @@ impl Feed {
         }
     }
 
-    /// Tunes in. Filter by workspace: the feed carries all.
+    /// Tunes in. Filter with [`Event::is_for`]: the feed carries everybody's.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Told> {
         self.sender.subscribe()

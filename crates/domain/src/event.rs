@@ -1,7 +1,8 @@
 //! Events: that something changed, for listeners (pages, webhooks). Ids and states only, never content.
 
+use crate::actor::Scope;
 use crate::generation::State;
-use crate::id::{EventId, GenerationId, WorkspaceId};
+use crate::id::{EventId, GenerationId, UserId, WorkspaceId};
 use crate::time::Time;
 
 /// How far a running generation is.
@@ -27,8 +28,10 @@ pub struct Event {
     pub id: EventId,
     /// When.
     pub at: Time,
-    /// Whose.
+    /// In which workspace.
     pub workspace: WorkspaceId,
+    /// Whose.
+    pub user: UserId,
     /// `generation.updated`.
     pub topic: String,
     /// The generation.
@@ -40,5 +43,37 @@ pub struct Event {
     pub progress: Option<Progress>,
 }
 
+impl Event {
+    /// Whether somebody may be told: it is about something of theirs.
+    #[must_use]
+    pub fn is_for(&self, scope: &Scope) -> bool {
+        self.workspace == scope.workspace() && self.user == scope.owner()
+    }
+}
+
 /// The topic of a changed generation.
 pub const GENERATION_UPDATED: &str = "generation.updated";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actor::{Actor, FIRST_WORKSPACE, LOCAL_USER};
+
+    #[test]
+    fn an_event_is_for_its_owner_in_its_workspace() {
+        let event = Event {
+            id: EventId::from_value(1),
+            at: Time::from_micros(0),
+            workspace: FIRST_WORKSPACE,
+            user: LOCAL_USER,
+            topic: GENERATION_UPDATED.to_owned(),
+            generation: GenerationId::from_value(2),
+            state: State::Queued,
+            progress: None,
+        };
+        let elsewhere = WorkspaceId::from_value(3);
+        assert!(event.is_for(&Actor::new(LOCAL_USER, FIRST_WORKSPACE).scope()));
+        assert!(!event.is_for(&Actor::new(UserId::from_value(4), FIRST_WORKSPACE).scope()));
+        assert!(!event.is_for(&Actor::new(LOCAL_USER, elsewhere).scope()));
+    }
+}

@@ -133,8 +133,8 @@ pub async fn insert(tx: &mut Tx, asset: &Asset) -> Result<()> {
 /// # Errors
 /// What the database says.
 pub async fn find(read: &mut Read, scope: &Scope, id: AssetId) -> Result<Option<Asset>> {
-    let sql = select!("where id = $1 and workspace = $2 and deleted_at is null");
-    read.first(sql, args![id, scope.workspace()])
+    let sql = select!("where id = $1 and workspace = $2 and user_id = $3 and deleted_at is null");
+    read.first(sql, args![id, scope.workspace(), scope.owner()])
         .await?
         .as_ref()
         .map(row)
@@ -155,8 +155,10 @@ pub async fn of_generation(read: &mut Read, generation: GenerationId) -> Result<
 /// # Errors
 /// What the database says.
 pub async fn mark_deleted(tx: &mut Tx, scope: &Scope, id: AssetId, now: Time) -> Result<bool> {
-    let sql = "update assets set deleted_at = $3 where id = $1 and workspace = $2 and deleted_at is null";
-    Ok(tx.execute(sql, args![id, scope.workspace(), now]).await? == 1)
+    let sql = "update assets set deleted_at = $4 \
+               where id = $1 and workspace = $2 and user_id = $3 and deleted_at is null";
+    let args = args![id, scope.workspace(), scope.owner(), now];
+    Ok(tx.execute(sql, args).await? == 1)
 }
 
 /// How many assets (that are not deleted) and unfinished uploads of a workspace need a blob: at 0 it may go.

@@ -16,22 +16,23 @@ use domain::time::Time;
 /// The most events of one call.
 pub const MAX_EVENTS: u32 = 1000;
 
-const UNSEQUENCED: &str = "select id, at, workspace, topic, generation, state, progress from events \
+const UNSEQUENCED: &str = "select id, at, workspace, user_id, topic, generation, state, progress from events \
      where seq is null order by id limit $1";
-const AFTER: &str = "select id, at, workspace, topic, generation, state, progress, seq from events \
-     where workspace = $1 and seq > $2 order by seq limit $3";
+const AFTER: &str = "select id, at, workspace, user_id, topic, generation, state, progress, seq from events \
+     where workspace = $1 and user_id = $2 and seq > $3 order by seq limit $4";
 
 /// Adds an event, not yet sequenced.
 ///
 /// # Errors
 /// What the database says.
 pub async fn append(tx: &mut Tx, event: &Event) -> Result<()> {
-    let sql = "insert into events (id, at, workspace, topic, generation, state, progress) \
-               values ($1, $2, $3, $4, $5, $6, $7)";
+    let sql = "insert into events (id, at, workspace, user_id, topic, generation, state, progress) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8)";
     let args = args![
         event.id,
         event.at,
         event.workspace,
+        event.user,
         &event.topic,
         event.generation,
         event.state,
@@ -66,14 +67,13 @@ pub async fn sequence(tx: &mut Tx, limit: u32) -> Result<Vec<(i64, Event)>> {
     Ok(sequenced)
 }
 
-/// Events of a workspace after a number, in order; at most [`MAX_EVENTS`].
+/// Events of a person in a workspace after a number, in order; at most [`MAX_EVENTS`].
 ///
 /// # Errors
 /// What the database says.
 pub async fn after(read: &mut Read, scope: &Scope, seq: i64, limit: u32) -> Result<Vec<(i64, Event)>> {
-    let rows = read
-        .all(AFTER, args![scope.workspace(), seq, limit.min(MAX_EVENTS)])
-        .await?;
+    let args = args![scope.workspace(), scope.owner(), seq, limit.min(MAX_EVENTS)];
+    let rows = read.all(AFTER, args).await?;
     rows.iter()
         .map(|row| Ok((row.int("seq")?, event(row)?)))
         .collect()
@@ -113,6 +113,7 @@ fn event(row: &Row) -> Result<Event> {
         id: row.parsed("id")?,
         at: row.time("at")?,
         workspace: row.parsed("workspace")?,
+        user: row.parsed("user_id")?,
         topic: row.text("topic")?.to_owned(),
         generation: row.parsed("generation")?,
         state: row.parsed("state")?,

@@ -140,8 +140,8 @@ pub async fn insert(tx: &mut Tx, new: &NewGeneration) -> Result<()> {
 /// # Errors
 /// What the database says.
 pub async fn find(read: &mut Read, scope: &Scope, id: GenerationId) -> Result<Option<GenerationRow>> {
-    let sql = select!("where id = $1 and workspace = $2 and deleted_at is null");
-    read.first(sql, args![id, scope.workspace()])
+    let sql = select!("where id = $1 and workspace = $2 and user_id = $3 and deleted_at is null");
+    read.first(sql, args![id, scope.workspace(), scope.owner()])
         .await?
         .as_ref()
         .map(row)
@@ -160,8 +160,8 @@ pub async fn find_system(read: &mut Read, _: SystemScope, id: GenerationId) -> R
         .transpose()
 }
 
-/// The newest generations of a workspace that are older than `before`, without deleted ones; at most
-/// [`MAX_PAGE`].
+/// The newest generations of a person in a workspace that are older than `before`, without deleted ones;
+/// at most [`MAX_PAGE`].
 ///
 /// # Errors
 /// What the database says.
@@ -172,17 +172,19 @@ pub async fn page(
     limit: u32,
 ) -> Result<Vec<GenerationRow>> {
     let before = before.unwrap_or(GenerationId::from_value(u128::MAX));
-    let sql = select!("where workspace = $1 and deleted_at is null and id < $2 order by id desc limit $3");
-    let rows = read
-        .all(sql, args![scope.workspace(), before, limit.min(MAX_PAGE)])
-        .await?;
+    let sql = select!(
+        "where workspace = $1 and user_id = $2 and deleted_at is null and id < $3 order by id desc limit $4"
+    );
+    let args = args![scope.workspace(), scope.owner(), before, limit.min(MAX_PAGE)];
+    let rows = read.all(sql, args).await?;
     rows.iter().map(row).collect()
 }
 
-/// Sets where a generation stands; `finished` also notes that it came to its end, once.
+/// Sets where a generation stands and tells whose it is; `finished` also notes that it came to its end,
+/// once.
 ///
 /// # Errors
-/// What the database says.
+/// What the database says; [`crate::Error::Broken`] if there is none.
 pub async fn set_state(
     tx: &mut Tx,
     id: GenerationId,
@@ -190,11 +192,11 @@ pub async fn set_state(
     fault: Option<&Fault>,
     now: Time,
     finished: bool,
-) -> Result<()> {
+) -> Result<UserId> {
     let sql = "update generations set state = $2, fault = $3, updated_at = $4, \
-               finished_at = coalesce(finished_at, cast($5 as bigint)) where id = $1";
+               finished_at = coalesce(finished_at, cast($5 as bigint)) where id = $1 returning user_id";
     let args = args![id, state, opt_json(fault)?, now, finished.then_some(now)];
-    tx.execute(sql, args).await.map(|_| ())
+    tx.one(sql, args).await?.parsed("user_id")
 }
 
 /// Removes a generation from its owner's sight; `false` if there is none, or no longer.
@@ -202,9 +204,10 @@ pub async fn set_state(
 /// # Errors
 /// What the database says.
 pub async fn mark_deleted(tx: &mut Tx, scope: &Scope, id: GenerationId, now: Time) -> Result<bool> {
-    let sql = "update generations set deleted_at = $3, updated_at = $3 \
-               where id = $1 and workspace = $2 and deleted_at is null";
-    Ok(tx.execute(sql, args![id, scope.workspace(), now]).await? == 1)
+    let sql = "update generations set deleted_at = $4, updated_at = $4 \
+               where id = $1 and workspace = $2 and user_id = $3 and deleted_at is null";
+    let args = args![id, scope.workspace(), scope.owner(), now];
+    Ok(tx.execute(sql, args).await? == 1)
 }
 
 /// Deleted generations whose media is still there, oldest first.

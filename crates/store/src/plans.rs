@@ -180,6 +180,7 @@ async fn told(tx: &mut Tx, generation: domain::id::GenerationId) -> Result<(), E
         id: EventId::from_value(fresh()),
         at: NOW,
         workspace: FIRST_WORKSPACE,
+        user: LOCAL_USER,
         topic: "t".to_owned(),
         generation,
         state: State::Queued,

@@ -59,8 +59,9 @@ pub async fn insert(tx: &mut Tx, quote: &Quote) -> Result<()> {
 /// What the database says.
 pub async fn find(read: &mut Read, scope: &Scope, id: QuoteId) -> Result<Option<Quote>> {
     let sql = "select id, workspace, user_id, spec, price_micros, price_currency, ceiling_micros, ceiling_currency, \
-               created_at, expires_at from quotes where id = $1 and workspace = $2";
-    let Some(row) = read.first(sql, args![id, scope.workspace()]).await? else {
+               created_at, expires_at from quotes where id = $1 and workspace = $2 and user_id = $3";
+    let args = args![id, scope.workspace(), scope.owner()];
+    let Some(row) = read.first(sql, args).await? else {
         return Ok(None);
     };
     Ok(Some(Quote {

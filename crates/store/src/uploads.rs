@@ -55,8 +55,9 @@ pub async fn insert(tx: &mut Tx, upload: &Upload) -> Result<()> {
 /// What the database says.
 pub async fn find(read: &mut Read, scope: &Scope, id: UploadId) -> Result<Option<Upload>> {
     let sql = "select id, workspace, user_id, media_type, length, received, asset, created_at from uploads \
-               where id = $1 and workspace = $2";
-    let Some(row) = read.first(sql, args![id, scope.workspace()]).await? else {
+               where id = $1 and workspace = $2 and user_id = $3";
+    let args = args![id, scope.workspace(), scope.owner()];
+    let Some(row) = read.first(sql, args).await? else {
         return Ok(None);
     };
     Ok(Some(Upload {

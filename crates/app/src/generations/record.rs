@@ -129,11 +129,12 @@ pub(crate) async fn tell(
         .filter(|job| job.state.is_final())
         .find_map(|job| job.fault.as_ref());
     let shown = if state == State::Succeeded { None } else { fault };
-    store::generations::set_state(tx, id, state, shown, now, state.is_final()).await?;
+    let user = store::generations::set_state(tx, id, state, shown, now, state.is_final()).await?;
     let event = Event {
         id: EventId::new(now, Studio::id_bytes()),
         at: now,
         workspace,
+        user,
         topic: GENERATION_UPDATED.to_owned(),
         generation: id,
         state,

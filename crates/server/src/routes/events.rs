@@ -43,7 +43,7 @@ fn sse(told: &Told) -> Event {
         .data(data.to_string())
 }
 
-/// Streams events of the caller's workspace: `id` is the sequence, resume with `Last-Event-ID`.
+/// Streams events of the caller's own generations: `id` is the sequence, resume with `Last-Event-ID`.
 #[utoipa::path(get, operation_id = "events_stream", path = "/api/v1/events", tag = "generations",
     params(("Last-Event-ID" = Option<i64>, Header, description = "Resume after this sequence"), ("last_event_id" = Option<i64>, Query, description = "The same, where the header cannot be set")),
     responses((status = 200, description = "Server-sent events; `data` is `{type, timestamp, sequence, data}`", content_type = "text/event-stream", body = String),
@@ -89,7 +89,7 @@ async fn feed(site: Arc<Site>, scope: Scope, mut seen: i64, sender: Sender) {
         match next {
             Ok(told) if told.sequence > seen => {
                 seen = told.sequence;
-                if told.event.workspace == scope.workspace() && sender.send(Ok(sse(&told))).await.is_err() {
+                if told.event.is_for(&scope) && sender.send(Ok(sse(&told))).await.is_err() {
                     return;
                 }
             }

@@ -217,5 +217,7 @@ create index mails_old on mails (created_at);
 -- Everything a person makes is the person's own inside the workspace.
 alter table events add column user_id text;
 update events set user_id = (select user_id from generations where generations.id = events.generation);
+drop index generations_page;
 create index generations_of_user on generations (workspace, user_id, id) where deleted_at is null;
+drop index events_of_workspace;
 create index events_of_user on events (workspace, user_id, seq);

@@ -193,6 +193,11 @@ pub async fn stranger(db: &Db) -> Scope {
     Actor::new(LOCAL_USER, id).scope()
 }
 
+/// Another person in the first workspace.
+pub fn colleague() -> Scope {
+    Actor::new(UserId::from_value(0xfffe), FIRST_WORKSPACE).scope()
+}
+
 pub fn fault() -> Fault {
     Fault::new(FaultKind::Provider, "provider.failed", "It failed. Try again.")
 }

@@ -1,7 +1,7 @@
 //! Events and their sequence.
 
 use crate::bed::{Bed, NOW, at, fresh, generation, local, number};
-use domain::actor::FIRST_WORKSPACE;
+use domain::actor::{FIRST_WORKSPACE, LOCAL_USER};
 use domain::event::{Event, GENERATION_UPDATED, Progress};
 use domain::generation::State;
 use domain::id::{EventId, GenerationId};
@@ -18,6 +18,7 @@ pub fn event(generation: GenerationId) -> Event {
         id: EventId::from_value(fresh()),
         at: NOW,
         workspace: FIRST_WORKSPACE,
+        user: LOCAL_USER,
         topic: GENERATION_UPDATED.to_owned(),
         generation,
         state: State::Running,

@@ -1,16 +1,17 @@
-//! What belongs to one workspace is not there for another.
+//! What belongs to one person in one workspace is not there for anybody else: neither for the same person
+//! in another workspace nor for another person in the same one.
 
-use crate::bed::{Bed, NOW, at, fresh, generation, local, stranger};
-use domain::actor::{Actor, FIRST_WORKSPACE, LOCAL_USER};
+use crate::bed::{Bed, NOW, at, colleague, fresh, generation, local, number, stranger};
+use domain::actor::{FIRST_WORKSPACE, LOCAL_USER};
 use domain::id::{QuoteId, UploadId};
 use domain::money::Money;
 use store::idempotency::Remembered;
 use store::{assets, events, generations, idempotency, quotes, uploads};
 
-on_both!(a_stranger_sees_nothing);
+on_both!(nobody_else_sees_anything, keys_of_two_people_never_meet);
 
-async fn a_stranger_sees_nothing(bed: Bed) {
-    let (mine, theirs) = (local(), stranger(&bed.db).await);
+async fn nobody_else_sees_anything(bed: Bed) {
+    let (mine, others) = (local(), [stranger(&bed.db).await, colleague()]);
     let id = generation(&bed.db).await;
     let asset = crate::assets::asset(Some(id), 0);
     write!(bed.db, tx [asset] => assets::insert(tx, &asset)).unwrap();
@@ -39,9 +40,8 @@ async fn a_stranger_sees_nothing(bed: Bed) {
     let event = crate::events::event(id);
     write!(bed.db, tx [event] => events::append(tx, &event)).unwrap();
     write!(bed.db, tx [] => events::sequence(tx, 10)).unwrap();
-    write!(bed.db, tx [] => idempotency::remember(tx, &mine, "key", "print", id, NOW)).unwrap();
 
-    for (scope, visible) in [(mine, true), (theirs, false)] {
+    for (scope, visible) in [(mine, true), (others[0], false), (others[1], false)] {
         let (asset, upload, quote) = (asset.id, upload.id, quote.id);
         assert_eq!(
             read!(bed.db, r [] => generations::find(r, &scope, id))
@@ -80,15 +80,38 @@ async fn a_stranger_sees_nothing(bed: Bed) {
             usize::from(visible)
         );
     }
-    let theirs_again = write!(bed.db, tx [] => idempotency::remember(tx, &theirs, "key", "print", id, NOW));
-    assert_eq!(theirs_again, Ok(Remembered::Fresh));
     let asset = asset.id;
-    assert!(!write!(bed.db, tx [] => assets::mark_deleted(tx, &theirs, asset, NOW)).unwrap());
-    assert!(!write!(bed.db, tx [] => generations::mark_deleted(tx, &theirs, id, NOW)).unwrap());
+    for theirs in others {
+        assert!(!write!(bed.db, tx [] => assets::mark_deleted(tx, &theirs, asset, NOW)).unwrap());
+        assert!(!write!(bed.db, tx [] => generations::mark_deleted(tx, &theirs, id, NOW)).unwrap());
+    }
     assert!(
         read!(bed.db, r [] => assets::find(r, &mine, asset))
             .unwrap()
             .is_some()
     );
-    assert_eq!(Actor::local().workspace(), mine.workspace());
+    assert!(write!(bed.db, tx [] => assets::mark_deleted(tx, &mine, asset, NOW)).unwrap());
+    assert!(write!(bed.db, tx [] => generations::mark_deleted(tx, &mine, id, NOW)).unwrap());
+}
+
+async fn keys_of_two_people_never_meet(bed: Bed) {
+    let (mine, others) = (local(), [stranger(&bed.db).await, colleague()]);
+    let id = generation(&bed.db).await;
+    write!(bed.db, tx [] => idempotency::remember(tx, &mine, "a-key", "print", id, NOW)).unwrap();
+    for theirs in others {
+        assert_eq!(
+            read!(bed.db, r [] => idempotency::find(r, &theirs, "a-key", "print")),
+            Ok(None)
+        );
+        let fresh =
+            write!(bed.db, tx [] => idempotency::remember(tx, &theirs, "a-key", "other", id, NOW)).unwrap();
+        assert_eq!(fresh, Remembered::Fresh);
+    }
+    assert_eq!(
+        read!(bed.db, r [] => idempotency::find(r, &mine, "a-key", "print")),
+        Ok(Some(Remembered::Replay(id)))
+    );
+    let told = "select count(*) as n from idempotency where idempotency_key like '%a-key%'";
+    assert_eq!(number(&bed.db, told).await, 0, "no key stands in the clear");
+    assert_eq!(number(&bed.db, "select count(*) as n from idempotency").await, 3);
 }
