@@ -17,6 +17,7 @@ pub mod clock;
 pub mod embedded;
 pub mod events;
 pub mod generations;
+pub mod identity;
 pub mod metrics;
 pub mod outside;
 pub mod private;
