@@ -17,6 +17,8 @@ impl Lock {
     pub(crate) const EVENT_SEQUENCE: Self = Self(0x5374_7564_0002);
     /// Giving audit entries their index, tiles and checkpoints.
     pub(crate) const AUDIT_SEQUENCE: Self = Self(0x5374_7564_0003);
+    /// Making or unmaking administrators: the last one is never unmade, the first one is made once.
+    pub(crate) const ADMINISTRATORS: Self = Self(0x5374_7564_0004);
 }
 
 /// Holds a lock until the transaction ends.

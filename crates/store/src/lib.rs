@@ -37,10 +37,12 @@ pub mod generations;
 pub mod idempotency;
 pub mod jobs;
 pub mod ledger;
+pub mod members;
 pub mod migrate;
 pub mod quotes;
 pub mod singleton;
 pub mod uploads;
+pub mod users;
 pub mod workspaces;
 
 pub use db::{Config, Db, Kind, Step};

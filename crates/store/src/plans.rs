@@ -16,7 +16,7 @@ use crate::quotes::{self, Quote};
 use crate::uploads::{self, Upload};
 use crate::{
     Arg, Db, Error, Tx, args, attempts, audit, events, fair_queue, generations, idempotency, jobs, ledger,
-    migrate, singleton, workspaces,
+    members, migrate, singleton, users, workspaces,
 };
 use bed::{NOW, at, fresh, local, new_generation, new_job, rules};
 use domain::actor::{FIRST_WORKSPACE, LOCAL_USER, SystemScope};
@@ -25,6 +25,7 @@ use domain::capability::ProviderName;
 use domain::event::Event;
 use domain::generation::State;
 use domain::id::{AssetId, AttemptId, AuditId, EventId, LedgerId, QuoteId, UploadId};
+use domain::identity::AccountState;
 use domain::job::intend;
 use domain::ledger::{Line, Posting};
 use domain::money::Money;
@@ -40,6 +41,8 @@ const WHOLE: &[&str] = &[
     // Sums and counts for people and metrics.
     "from ledger group by posting",
     "from attempts group by state",
+    // Once in the life of an installation: its first administrator takes over what was there before.
+    "set user_id = $3 where workspace = $1",
     // One row for each migration.
     "from schema_migrations order by name",
     "from sqlite_schema where type = 'table'",
@@ -106,6 +109,7 @@ async fn everything(tx: &mut Tx) -> Result<(), Error> {
     ledger::totals(tx).await?;
     media(tx, new.id).await?;
     told(tx, new.id).await?;
+    accounts(tx).await?;
     generations::mark_deleted(tx, &scope, new.id, NOW).await?;
     generations::deleted_with_media(tx, SYSTEM, 5).await?;
     idempotency::forget_before(tx, at(1)).await?;
@@ -114,6 +118,47 @@ async fn everything(tx: &mut Tx) -> Result<(), Error> {
         .unwrap();
     singleton::renew(tx, "sweep", "a", epoch, Duration::from_secs(1), NOW).await?;
     singleton::release(tx, "sweep", "a", epoch, NOW).await?;
+    Ok(())
+}
+
+async fn accounts(tx: &mut Tx) -> Result<(), Error> {
+    let user = bed::user("index");
+    users::insert(tx, &user).await?;
+    users::find(tx, user.id).await?;
+    users::find_by_email_index(tx, "index").await?;
+    users::page(tx, None, 5).await?;
+    users::set_password(tx, user.id, Some("record"), NOW).await?;
+    users::renew_password(tx, user.id, "record", "newer", NOW).await?;
+    users::set_state(tx, user.id, AccountState::Active, NOW).await?;
+    users::set_role(tx, user.id, domain::identity::Role::Admin, NOW).await?;
+    users::set_profile(tx, user.id, None, Some("en"), NOW).await?;
+    users::verify_email(tx, user.id, NOW).await?;
+    users::bump_epoch(tx, user.id, NOW).await?;
+    users::lock_administrators(tx).await?;
+    users::other_administrator(tx, None).await?;
+    users::is_set_up(tx).await?;
+    let second = workspaces::Workspace {
+        id: domain::id::WorkspaceId::from_value(fresh()),
+        name: "second".to_owned(),
+        created_at: NOW,
+    };
+    workspaces::insert(tx, &second).await?;
+    workspaces::find(tx, second.id).await?;
+    workspaces::rename(tx, second.id, "other").await?;
+    workspaces::page(tx, None, 5).await?;
+    let member = members::Member {
+        workspace: second.id,
+        user: user.id,
+        role: domain::identity::Role::User,
+        created_at: NOW,
+    };
+    members::insert(tx, &member).await?;
+    members::find(tx, second.id, user.id).await?;
+    members::of_user(tx, user.id).await?;
+    members::of_workspace(tx, second.id, None, 5).await?;
+    members::set_role(tx, second.id, user.id, domain::identity::Role::Dpo).await?;
+    members::remove(tx, second.id, user.id).await?;
+    users::hand_over(tx, second.id, LOCAL_USER, user.id).await?;
     Ok(())
 }
 

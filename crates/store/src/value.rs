@@ -141,6 +141,11 @@ text_args!(
     domain::id::LedgerId,
     domain::id::QuoteId,
     domain::id::BootId,
+    domain::id::SessionId,
+    domain::id::KeyId,
+    domain::id::PasskeyId,
+    domain::id::InvitationId,
+    domain::id::MailId,
     &domain::capability::ProviderName,
 );
 
@@ -167,7 +172,16 @@ word_args!(
     domain::job::AttemptState,
     domain::ledger::Posting,
     domain::audit::Action,
+    domain::identity::Role,
+    domain::identity::AccountState,
+    domain::identity::Client,
 );
+
+impl<'a> From<&'a domain::secret::TokenHash> for Arg<'a> {
+    fn from(value: &'a domain::secret::TokenHash) -> Self {
+        Self::Text(Cow::Borrowed(value.as_str()))
+    }
+}
 
 /// A value as JSON text, for what is never searched.
 pub(crate) fn json<T: serde::Serialize>(value: &T) -> Result<Arg<'static>> {

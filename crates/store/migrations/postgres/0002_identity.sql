@@ -25,6 +25,7 @@ create table users (
     constraint users_pkey primary key (id)
 );
 create unique index users_email on users (email_index);
+create index users_administrators on users (state, id) where role = 'admin';
 
 create table members (
     workspace text not null,

@@ -5,6 +5,7 @@ use domain::capability::{Correlation, ModelId, Polling, ProviderName};
 use domain::fault::{Fault, FaultKind};
 use domain::generation::{Kind, Operation, Spec, State};
 use domain::id::*;
+use domain::identity::{AccountState, Role};
 use domain::job::{self, Job, NewJob, Priority, Rules};
 use domain::money::Money;
 use domain::retry::Backoff;
@@ -196,6 +197,25 @@ pub async fn stranger(db: &Db) -> Scope {
 /// Another person in the first workspace.
 pub fn colleague() -> Scope {
     Actor::new(UserId::from_value(0xfffe), FIRST_WORKSPACE).scope()
+}
+
+/// An account that is not there yet.
+pub fn user(email_index: &str) -> store::users::User {
+    store::users::User {
+        id: UserId::from_value(fresh()),
+        email_sealed: vec![1, 2],
+        email_index: email_index.to_owned(),
+        name_sealed: vec![3, 4],
+        state: AccountState::Pending,
+        role: Role::User,
+        locale: "pt-BR".to_owned(),
+        password: None,
+        auth_epoch: 0,
+        created_at: NOW,
+        updated_at: NOW,
+        email_verified_at: None,
+        disabled_at: None,
+    }
 }
 
 pub fn fault() -> Fault {

@@ -11,6 +11,7 @@
 #[macro_use]
 mod bed;
 
+mod accounts;
 mod assets;
 mod audit;
 mod crash;
