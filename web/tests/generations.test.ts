@@ -46,6 +46,14 @@ describe('answers', () => {
     expect(merge(ended, [made('a', 8, 'running')])[0]?.state).toBe('succeeded');
   });
 
+  test('that were on their way when an event told of more do not take progress back', () => {
+    const heard = apply([made('a', 1, 'running', { progress: { percent: 33 } })], update('a', 3, 'running', 42)).items;
+    const late = made('a', 2, 'running', { progress: { percent: 33 }, notes: [] });
+    expect(merge(heard, [late])[0]).toMatchObject({ state: 'running', progress: { percent: 42 } });
+    const later = made('a', 4, 'running', { progress: { percent: 50 } });
+    expect(merge(heard, [later])[0]?.progress?.percent).toBe(50);
+  });
+
   test('that follow an event are taken, whichever clock was a little ahead', () => {
     const ended = apply([made('a', 1, 'running')], update('a', 9, 'succeeded')).items;
     const outputs = [{ asset: 'ast_1', media_type: 'image/png', width: 1, height: 1, sha256: '00' }];

@@ -34,13 +34,23 @@ function isStale(known: Known, incoming: Generation): boolean {
   return isActive(incoming.state) && !isActive(known.state) && written < Date.parse(known.heard ?? known.updated_at);
 }
 
+/**
+ * An answer that was on its way while an event told of more keeps the event's state and progress: it may
+ * know more of the rest.
+ */
+function joined(known: Known, incoming: Generation): Known {
+  const overtaken = known.heard !== undefined && Date.parse(incoming.updated_at) < Date.parse(known.heard);
+  if (!overtaken || !isActive(incoming.state)) return { ...known, ...incoming };
+  return { ...known, ...incoming, state: known.state, ...(known.progress === undefined ? {} : { progress: known.progress }) };
+}
+
 /** Puts what the server answered into the list, unless the list already knows something newer. */
 export function merge(items: readonly Known[], incoming: readonly Generation[]): Known[] {
   const byId = new Map(items.map((item) => [item.id, item]));
   for (const item of incoming) {
     const known = byId.get(item.id);
     if (known === undefined) byId.set(item.id, item);
-    else if (!isStale(known, item)) byId.set(item.id, { ...known, ...item });
+    else if (!isStale(known, item)) byId.set(item.id, joined(known, item));
   }
   return [...byId.values()].sort(newestFirst);
 }
