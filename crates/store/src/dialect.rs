@@ -19,6 +19,8 @@ impl Lock {
     pub(crate) const AUDIT_SEQUENCE: Self = Self(0x5374_7564_0003);
     /// Making or unmaking administrators: the last one is never unmade, the first one is made once.
     pub(crate) const ADMINISTRATORS: Self = Self(0x5374_7564_0004);
+    /// Making and turning the keys that sign access tokens.
+    pub(crate) const TOKEN_KEYS: Self = Self(0x5374_7564_0005);
 }
 
 /// Holds a lock until the transaction ends.
@@ -48,6 +50,15 @@ pub(crate) const fn skip_locked(kind: Kind) -> &'static str {
     match kind {
         Kind::Sqlite => "",
         Kind::Postgres => " for update skip locked",
+    }
+}
+
+/// The end of the query that takes a refresh token: its session waits for whoever has it, and both are
+/// read as they are then.
+pub(crate) const fn lock_tokens(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Sqlite => "",
+        Kind::Postgres => " for update of refresh_tokens, sessions",
     }
 }
 

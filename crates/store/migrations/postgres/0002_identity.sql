@@ -84,11 +84,11 @@ create table token_keys (
     public_key bytea not null,
     private_wrapped bytea not null,
     created_at bigint not null,
-    signs_from bigint not null,
+    -- Null while it is only announced.
+    signs_from bigint,
     signs_until bigint,
     constraint token_keys_pkey primary key (kid)
 );
-create index token_keys_in_order on token_keys (signs_from);
 
 -- Unguessable, short-lived, used once: verification, reset, invitation, setup, login half-way, challenges.
 create table tickets (
@@ -142,6 +142,16 @@ create table recovery_codes (
     used_at bigint,
     constraint recovery_codes_pkey primary key (user_id, hash),
     constraint recovery_codes_user_fkey foreign key (user_id) references users (id)
+);
+
+-- Wrong codes and factors in a row, by person.
+create table factor_failures (
+    user_id text not null,
+    failures bigint not null,
+    next_at bigint not null,
+    updated_at bigint not null,
+    constraint factor_failures_pkey primary key (user_id),
+    constraint factor_failures_user_fkey foreign key (user_id) references users (id)
 );
 
 create table api_keys (

@@ -84,11 +84,11 @@ create table token_keys (
     public_key blob not null,
     private_wrapped blob not null,
     created_at integer not null,
-    signs_from integer not null,
+    -- Null while it is only announced.
+    signs_from integer,
     signs_until integer,
     constraint token_keys_pkey primary key (kid)
 ) strict;
-create index token_keys_in_order on token_keys (signs_from);
 
 -- Unguessable, short-lived, used once: verification, reset, invitation, setup, login half-way, challenges.
 create table tickets (
@@ -142,6 +142,16 @@ create table recovery_codes (
     used_at integer,
     constraint recovery_codes_pkey primary key (user_id, hash),
     constraint recovery_codes_user_fkey foreign key (user_id) references users (id)
+) strict;
+
+-- Wrong codes and factors in a row, by person.
+create table factor_failures (
+    user_id text not null,
+    failures integer not null,
+    next_at integer not null,
+    updated_at integer not null,
+    constraint factor_failures_pkey primary key (user_id),
+    constraint factor_failures_user_fkey foreign key (user_id) references users (id)
 ) strict;
 
 create table api_keys (
