@@ -1,18 +1,86 @@
 //! Extractors: what a handler is given was checked on its way in, and refused with a problem answer.
 
+use crate::cookies;
 use crate::problem::Problem;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header::CONTENT_TYPE;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::http::header::{CONTENT_TYPE, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{Extensions, HeaderMap, StatusCode};
 use bytes::Bytes;
+use domain::actor::Actor;
+use domain::identity::Client;
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The most characters of a place in a body that an answer repeats: names of fields are the caller's.
 const MAX_PLACE: usize = 100;
 /// The most bytes of what the reader said that an answer repeats.
 const MAX_SAID: usize = 400;
+
+/// The most characters of a `User-Agent` that are looked at.
+const MAX_AGENT: usize = 512;
+
+/// Who asks. Only [`crate::middleware::identity`] puts somebody there, after their right was found in the
+/// table; a handler that a request reaches without that answers 401.
+pub(crate) struct Caller(pub(crate) Actor);
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let actor = parts.extensions.get::<Actor>().cloned();
+        actor.map(Self).ok_or_else(Problem::login_required)
+    }
+}
+
+/// The address of the client, as far as it can be believed: set where trusted proxies are known.
+#[derive(Clone, Copy)]
+pub(crate) struct ClientAddress(pub(crate) IpAddr);
+
+/// The address of the client: the believed one, else the other end of the connection.
+pub(crate) fn client_address(extensions: &Extensions) -> IpAddr {
+    let believed = extensions.get::<ClientAddress>().map(|address| address.0);
+    let peer = || {
+        extensions
+            .get::<ConnectInfo<SocketAddr>>()
+            .map(|peer| peer.0.ip())
+    };
+    believed
+        .or_else(peer)
+        .unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// What is known of the client that asks, besides who uses it.
+pub(crate) struct ClientInfo {
+    /// Where from.
+    pub(crate) address: IpAddr,
+    /// What it calls itself, cut.
+    pub(crate) agent: String,
+    /// What shows the browser as a known one.
+    pub(crate) device: Option<SecretString>,
+    /// Whether tokens go as cookies: browsers say so by `Sec-Fetch-Site`, which no script can set.
+    pub(crate) client: Client,
+    /// The request.
+    pub(crate) request_id: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ClientInfo {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let agent = parts.headers.get(USER_AGENT).and_then(|v| v.to_str().ok());
+        let is_browser = parts.headers.contains_key("sec-fetch-site");
+        Ok(Self {
+            address: client_address(&parts.extensions),
+            agent: agent.unwrap_or("").chars().take(MAX_AGENT).collect(),
+            device: cookies::device(&parts.headers),
+            client: if is_browser { Client::Browser } else { Client::Api },
+            request_id: crate::middleware::request_id::current(),
+        })
+    }
+}
 
 /// A JSON body, with the bytes it came in (the fingerprint of an idempotency key).
 pub(crate) struct Json<T> {
@@ -31,12 +99,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             .unwrap_or("");
         let essence = content_type.split(';').next().unwrap_or("").trim();
         if !essence.eq_ignore_ascii_case("application/json") {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "not_json",
-                "Not JSON",
-                "Send the body as `Content-Type: application/json`.",
-            ));
+            return Err(Problem::not_json());
         }
         let raw = Bytes::from_request(request, state).await.map_err(|rejection| {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {

@@ -8,9 +8,12 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")
 )]
 
+pub mod access;
 pub mod api;
+mod cookies;
 mod extract;
 mod middleware;
+mod names;
 pub mod openapi;
 pub mod problem;
 mod router;
@@ -18,6 +21,7 @@ mod routes;
 mod serve;
 mod web;
 
+pub use access::Access;
 pub use router::{ROUTES, Route, router};
 pub use serve::{Listening, ServeError, bind, serve};
 pub use web::IS_BUILT as WEB_IS_BUILT;
@@ -60,7 +64,7 @@ impl Default for Settings {
 pub struct Site {
     pub(crate) studio: Arc<Studio>,
     pub(crate) settings: Settings,
-    pub(crate) listen: SocketAddr,
+    pub(crate) names: names::Names,
     pub(crate) stop: CancellationToken,
     started: AtomicBool,
 }
@@ -74,10 +78,11 @@ impl Site {
         listen: SocketAddr,
         stop: CancellationToken,
     ) -> Arc<Self> {
+        let names = names::Names::new(listen, false, settings.public_url.as_deref());
         Arc::new(Self {
             studio,
             settings,
-            listen,
+            names,
             stop,
             started: AtomicBool::new(false),
         })

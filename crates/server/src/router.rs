@@ -2,59 +2,115 @@
 //! or the table does not know fails them.
 
 use crate::Site;
-use crate::middleware::{access, guard, headers, request_id};
+use crate::access::Access::{self, Public, Right};
+use crate::middleware::{access, guard, headers, identity, request_id};
 use crate::problem::Problem;
 use crate::routes::{assets, callbacks, docs, events, generations, health, models, quotes, uploads};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
+use domain::rights::Action::{Change, Create, Delete, Read};
+use domain::rights::Object;
 use std::sync::Arc;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 
-/// One route of the API: method and pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// One route of the API: method, pattern, and what it asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {
     /// HTTP method, lower case.
     pub method: &'static str,
     /// Path pattern.
     pub path: &'static str,
+    /// What it asks of its caller.
+    pub access: Access,
 }
 
-const fn route(method: &'static str, path: &'static str) -> Route {
-    Route { method, path }
+const fn route(method: &'static str, path: &'static str, access: Access) -> Route {
+    Route { method, path, access }
 }
 
 /// Every route of the API.
 pub const ROUTES: &[Route] = &[
-    route("get", "/live"),
-    route("get", "/ready"),
-    route("get", "/startup"),
-    route("get", "/metrics"),
-    route("get", "/openapi.json"),
-    route("get", "/docs"),
-    route("post", "/api/v1/quotes"),
-    route("post", "/api/v1/generations"),
-    route("get", "/api/v1/generations"),
-    route("get", "/api/v1/generations/{id}"),
-    route("delete", "/api/v1/generations/{id}"),
-    route("get", "/api/v1/generations/{id}/decision"),
-    route("post", "/api/v1/generations/{id}/cancel"),
-    route("post", "/api/v1/generations/{id}/retry"),
-    route("get", "/api/v1/events"),
-    route("get", "/api/v1/models"),
-    route("get", "/api/v1/providers"),
-    route("get", "/api/v1/assets/{id}"),
-    route("get", "/api/v1/assets/{id}/content"),
-    route("options", "/api/v1/uploads"),
-    route("post", "/api/v1/uploads"),
-    route("head", "/api/v1/uploads/{id}"),
-    route("get", "/api/v1/uploads/{id}"),
-    route("patch", "/api/v1/uploads/{id}"),
-    route("post", "/callbacks/{provider}/{token}"),
+    route("get", "/live", Public),
+    route("get", "/ready", Public),
+    route("get", "/startup", Public),
+    route("get", "/metrics", Public),
+    route("get", "/openapi.json", Public),
+    route("get", "/docs", Public),
+    route("post", "/api/v1/quotes", Right(Create, Object::Generation)),
+    route("post", "/api/v1/generations", Right(Create, Object::Generation)),
+    route("get", "/api/v1/generations", Right(Read, Object::Generation)),
+    route("get", "/api/v1/generations/{id}", Right(Read, Object::Generation)),
+    route(
+        "delete",
+        "/api/v1/generations/{id}",
+        Right(Delete, Object::Generation),
+    ),
+    route(
+        "get",
+        "/api/v1/generations/{id}/decision",
+        Right(Read, Object::Generation),
+    ),
+    route(
+        "post",
+        "/api/v1/generations/{id}/cancel",
+        Right(Change, Object::Generation),
+    ),
+    route(
+        "post",
+        "/api/v1/generations/{id}/retry",
+        Right(Create, Object::Generation),
+    ),
+    route("get", "/api/v1/events", Right(Read, Object::Generation)),
+    route("get", "/api/v1/models", Right(Read, Object::Catalogue)),
+    route("get", "/api/v1/providers", Right(Read, Object::Catalogue)),
+    route("get", "/api/v1/assets/{id}", Right(Read, Object::Asset)),
+    route("get", "/api/v1/assets/{id}/content", Right(Read, Object::Asset)),
+    route("options", "/api/v1/uploads", Public),
+    route("post", "/api/v1/uploads", Right(Create, Object::Asset)),
+    route("head", "/api/v1/uploads/{id}", Right(Read, Object::Asset)),
+    route("get", "/api/v1/uploads/{id}", Right(Read, Object::Asset)),
+    route("patch", "/api/v1/uploads/{id}", Right(Change, Object::Asset)),
+    route("post", "/callbacks/{provider}/{token}", Public),
 ];
+
+/// What the table says about a request.
+pub(crate) enum Line {
+    /// This line.
+    Found(&'static Route),
+    /// The path takes other methods.
+    OtherMethod(Vec<&'static str>),
+    /// The router knows the path, the table does not.
+    Unknown,
+    /// No path of the API.
+    NoPattern,
+}
+
+/// The line of a request. HEAD is GET without its body, unless a line says otherwise.
+pub(crate) fn line_of(request: &Request) -> Line {
+    let Some(pattern) = request.extensions().get::<MatchedPath>() else {
+        return Line::NoPattern;
+    };
+    line(request.method().as_str(), pattern.as_str())
+}
+
+fn line(method: &str, pattern: &str) -> Line {
+    let of_path = || ROUTES.iter().filter(|route| route.path == pattern);
+    let find = |method: &str| of_path().find(|route| route.method.eq_ignore_ascii_case(method));
+    let as_get = || method.eq_ignore_ascii_case("head").then(|| find("get")).flatten();
+    if let Some(route) = find(method).or_else(as_get) {
+        return Line::Found(route);
+    }
+    let methods: Vec<_> = of_path().map(|route| route.method).collect();
+    if methods.is_empty() {
+        Line::Unknown
+    } else {
+        Line::OtherMethod(methods)
+    }
+}
 
 /// The whole site.
 pub fn router(site: Arc<Site>) -> Router {
@@ -101,9 +157,32 @@ pub fn router(site: Arc<Site>) -> Router {
         .fallback(crate::web::page)
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(CatchPanicLayer::custom(|_| crate::problem::panicked()))
+        .layer(from_fn_with_state(Arc::clone(&site), identity::admit))
         .layer(from_fn_with_state(Arc::clone(&site), guard::same_site))
         .layer(from_fn(headers::security))
         .layer(from_fn_with_state(Arc::clone(&site), access::record))
         .layer(from_fn(request_id::give))
         .with_state(site)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(method: &str, pattern: &str) -> Option<&'static str> {
+        match line(method, pattern) {
+            Line::Found(route) => Some(route.method),
+            Line::OtherMethod(_) | Line::Unknown | Line::NoPattern => None,
+        }
+    }
+
+    #[test]
+    fn a_request_has_the_line_of_its_method_and_pattern_or_none() {
+        assert_eq!(found("GET", "/api/v1/models"), Some("get"));
+        assert_eq!(found("HEAD", "/api/v1/models"), Some("get"));
+        assert_eq!(found("HEAD", "/api/v1/uploads/{id}"), Some("head"));
+        assert_eq!(found("OPTIONS", "/api/v1/models"), None);
+        assert!(matches!(line("POST", "/api/v1/models"), Line::OtherMethod(methods) if methods == ["get"]));
+        assert!(matches!(line("GET", "/api/v1/nothing"), Line::Unknown));
+    }
 }

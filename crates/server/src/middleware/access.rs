@@ -5,7 +5,6 @@ use crate::Site;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use domain::actor::Actor;
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::Instrument;
@@ -23,7 +22,7 @@ pub(crate) async fn record(State(site): State<Arc<Site>>, request: Request, next
         "request",
         request_id = super::request_id::current().unwrap_or_default(),
         trace_id,
-        user_ref = site.studio.user_ref(&Actor::local()),
+        user_ref = tracing::field::Empty,
         route,
     );
     let response = next.run(request).instrument(span.clone()).await;

@@ -3,4 +3,5 @@
 pub(crate) mod access;
 pub(crate) mod guard;
 pub(crate) mod headers;
+pub(crate) mod identity;
 pub(crate) mod request_id;

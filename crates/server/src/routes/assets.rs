@@ -2,13 +2,12 @@
 
 use crate::Site;
 use crate::api::AssetBody;
-use crate::extract::{Id, Query, header};
+use crate::extract::{Caller, Id, Query, header};
 use crate::problem::Problem;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::actor::Actor;
 use domain::id::AssetId;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -21,11 +20,12 @@ const MEDIA_POLICY: &str = "default-src 'none'; sandbox";
     responses((status = 200, description = "The asset", body = AssetBody), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here")))]
 pub(crate) async fn show(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     Id(id): Id<AssetId>,
 ) -> Result<axum::Json<AssetBody>, Problem> {
     let asset = site
         .studio
-        .asset(Actor::local().scope(), id)
+        .asset(actor.scope(), id)
         .await?
         .ok_or_else(|| Problem::not_found("asset"))?;
     #[expect(
@@ -60,6 +60,7 @@ pub(crate) struct ContentQuery {
         (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here"), (status = 416, body = Problem, content_type = "application/problem+json", description = "No such range")))]
 pub(crate) async fn content(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     method: Method,
     Id(id): Id<AssetId>,
     Query(query): Query<ContentQuery>,
@@ -67,7 +68,7 @@ pub(crate) async fn content(
 ) -> Result<Response, Problem> {
     let asset = site
         .studio
-        .asset(Actor::local().scope(), id)
+        .asset(actor.scope(), id)
         .await?
         .ok_or_else(|| Problem::not_found("asset"))?;
     let total = asset.bytes;

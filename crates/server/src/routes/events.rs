@@ -1,13 +1,13 @@
 //! Events over SSE, with resume: what a listener missed comes from the database, then it goes on live.
 
 use crate::Site;
-use crate::extract::{Query, header};
+use crate::extract::{Caller, Query, header};
 use crate::problem::Problem;
 use app::events::Told;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use domain::actor::{Actor, Scope};
+use domain::actor::Scope;
 use futures_util::Stream;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -50,6 +50,7 @@ fn sse(told: &Told) -> Event {
         (status = 400, body = Problem, content_type = "application/problem+json", description = "Unreadable parameter")))]
 pub(crate) async fn stream(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     headers: HeaderMap,
     Query(query): Query<EventsQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
@@ -67,7 +68,7 @@ pub(crate) async fn stream(
         None => site.studio.newest_event().await?,
     };
     let (sender, receiver) = mpsc::channel(BUFFER);
-    tokio::spawn(feed(site, Actor::local().scope(), resume, sender));
+    tokio::spawn(feed(site, actor.scope(), resume, sender));
     let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }

@@ -2,7 +2,7 @@
 
 use crate::Site;
 use crate::api::{DecisionBody, GenerationBody, GenerationPage, NewGenerationBody};
-use crate::extract::{Id, IdempotencyKey, Json, Query};
+use crate::extract::{Caller, Id, IdempotencyKey, Json, Query};
 use crate::middleware::request_id::current;
 use crate::problem::{FieldProblem, Problem};
 use app::generations::{Accepted, NewGeneration};
@@ -70,10 +70,10 @@ async fn accepted(site: &Site, actor: &Actor, accepted: &Accepted) -> Result<Res
         (status = 507, body = Problem, content_type = "application/problem+json", description = "No room")))]
 pub(crate) async fn create(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     IdempotencyKey(key): IdempotencyKey,
     Json { value, raw }: Json<NewGenerationBody>,
 ) -> Result<Response, Problem> {
-    let actor = Actor::local();
     let wish = parse(value)?;
     let key = key.as_deref().map(|key| (key, raw.as_ref()));
     let done = site
@@ -97,6 +97,7 @@ pub(crate) struct PageQuery {
     responses((status = 200, description = "A page", body = GenerationPage), (status = 400, body = Problem, content_type = "application/problem+json", description = "Unreadable parameter")))]
 pub(crate) async fn list(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     Query(query): Query<PageQuery>,
 ) -> Result<axum::Json<GenerationPage>, Problem> {
     let before = match query.cursor.as_deref() {
@@ -109,10 +110,7 @@ pub(crate) async fn list(
         })?),
     };
     let limit = query.limit.unwrap_or(DEFAULT_PAGE);
-    let page = site
-        .studio
-        .generations(Actor::local().scope(), before, limit)
-        .await?;
+    let page = site.studio.generations(actor.scope(), before, limit).await?;
     Ok(axum::Json(page.into()))
 }
 
@@ -121,9 +119,10 @@ pub(crate) async fn list(
     responses((status = 200, description = "The generation", body = GenerationBody), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here")))]
 pub(crate) async fn show(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     Id(id): Id<GenerationId>,
 ) -> Result<axum::Json<GenerationBody>, Problem> {
-    let view = site.studio.generation(Actor::local().scope(), id).await?;
+    let view = site.studio.generation(actor.scope(), id).await?;
     view.map(|view| axum::Json(view.into()))
         .ok_or_else(|| Problem::not_found("generation"))
 }
@@ -133,9 +132,10 @@ pub(crate) async fn show(
     responses((status = 200, description = "The record", body = DecisionBody), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here")))]
 pub(crate) async fn decision(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     Id(id): Id<GenerationId>,
 ) -> Result<axum::Json<DecisionBody>, Problem> {
-    let found = site.studio.decision(Actor::local().scope(), id).await?;
+    let found = site.studio.decision(actor.scope(), id).await?;
     found
         .map(|decision| axum::Json(decision.into()))
         .ok_or_else(|| Problem::not_found("generation"))
@@ -147,9 +147,9 @@ pub(crate) async fn decision(
         (status = 409, body = Problem, content_type = "application/problem+json", description = "Over already")))]
 pub(crate) async fn cancel(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     Id(id): Id<GenerationId>,
 ) -> Result<(StatusCode, axum::Json<GenerationBody>), Problem> {
-    let actor = Actor::local();
     site.studio.cancel(&actor, id, current().as_deref()).await?;
     let view = site.studio.generation(actor.scope(), id).await?;
     let body = view
@@ -165,10 +165,10 @@ pub(crate) async fn cancel(
         (status = 409, body = Problem, content_type = "application/problem+json", description = "It still runs"), (status = 422, body = Problem, content_type = "application/problem+json", description = "Does not fit any more")))]
 pub(crate) async fn retry(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     Id(id): Id<GenerationId>,
     IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Response, Problem> {
-    let actor = Actor::local();
     let body = format!("retry {id}");
     let key = key.as_deref().map(|key| (key, body.as_bytes()));
     let done = site.studio.retry(&actor, id, key, current().as_deref()).await?;
@@ -181,10 +181,9 @@ pub(crate) async fn retry(
         (status = 409, body = Problem, content_type = "application/problem+json", description = "It still runs")))]
 pub(crate) async fn remove(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     Id(id): Id<GenerationId>,
 ) -> Result<StatusCode, Problem> {
-    site.studio
-        .remove(&Actor::local(), id, current().as_deref())
-        .await?;
+    site.studio.remove(&actor, id, current().as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -2,11 +2,10 @@
 
 use crate::Site;
 use crate::api::{NewGenerationBody, QuoteBody};
-use crate::extract::Json;
+use crate::extract::{Caller, Json};
 use crate::problem::Problem;
 use axum::extract::State;
 use axum::http::StatusCode;
-use domain::actor::Actor;
 use std::sync::Arc;
 
 /// Tells what a generation would cost at most, and holds to it for 15 minutes.
@@ -15,9 +14,10 @@ use std::sync::Arc;
         (status = 409, body = Problem, content_type = "application/problem+json", description = "Model not available")))]
 pub(crate) async fn create(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     Json { value, .. }: Json<NewGenerationBody>,
 ) -> Result<(StatusCode, axum::Json<QuoteBody>), Problem> {
     let wish = super::generations::parse(value)?;
-    let quote = site.studio.quote(&Actor::local(), &wish).await?;
+    let quote = site.studio.quote(&actor, &wish).await?;
     Ok((StatusCode::CREATED, axum::Json(quote.into())))
 }

@@ -2,7 +2,7 @@
 
 use crate::Site;
 use crate::api::UploadBody;
-use crate::extract::{Id, header};
+use crate::extract::{Caller, Id, header};
 use crate::middleware::request_id::current;
 use crate::problem::Problem;
 use app::uploads::{MAX_UPLOAD_BYTES, Upload};
@@ -11,7 +11,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use base64::Engine as _;
-use domain::actor::Actor;
 use domain::id::UploadId;
 use futures_util::TryStreamExt;
 use std::sync::Arc;
@@ -101,11 +100,11 @@ pub(crate) async fn options() -> Response {
         (status = 422, body = Problem, content_type = "application/problem+json", description = "The file cannot be used"), (status = 507, body = Problem, content_type = "application/problem+json", description = "No room")))]
 pub(crate) async fn create(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     check_version(&headers)?;
-    let actor = Actor::local();
     let length = number(&headers, "upload-length")?;
     let mut upload = site
         .studio
@@ -126,8 +125,12 @@ pub(crate) async fn create(
 /// Where an upload stands.
 #[utoipa::path(head, operation_id = "uploads_head", path = "/api/v1/uploads/{id}", tag = "media", params(("id" = String, Path)),
     responses((status = 200, description = "`Upload-Offset` and `Upload-Length`"), (status = 404, description = "Not here")))]
-pub(crate) async fn head(State(site): State<Arc<Site>>, Id(id): Id<UploadId>) -> Result<Response, Problem> {
-    let upload = site.studio.upload(Actor::local().scope(), id).await?;
+pub(crate) async fn head(
+    State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
+    Id(id): Id<UploadId>,
+) -> Result<Response, Problem> {
+    let upload = site.studio.upload(actor.scope(), id).await?;
     let mut fields = standing(&upload);
     fields.push(("upload-length", upload.length.to_string()));
     fields.push(("cache-control", "no-store".to_owned()));
@@ -139,9 +142,10 @@ pub(crate) async fn head(State(site): State<Arc<Site>>, Id(id): Id<UploadId>) ->
     responses((status = 200, description = "The upload", body = UploadBody), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here")))]
 pub(crate) async fn show(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     Id(id): Id<UploadId>,
 ) -> Result<axum::Json<UploadBody>, Problem> {
-    let upload = site.studio.upload(Actor::local().scope(), id).await?;
+    let upload = site.studio.upload(actor.scope(), id).await?;
     Ok(axum::Json(UploadBody {
         id: upload.id.to_string(),
         offset: upload.received,
@@ -160,6 +164,7 @@ pub(crate) async fn show(
         (status = 507, body = Problem, content_type = "application/problem+json", description = "No room")))]
 pub(crate) async fn append(
     State(site): State<Arc<Site>>,
+    Caller(actor): Caller,
     Id(id): Id<UploadId>,
     headers: HeaderMap,
     body: Body,
@@ -178,7 +183,7 @@ pub(crate) async fn append(
     let stream = Box::pin(body.into_data_stream().map_err(std::io::Error::other));
     let upload = site
         .studio
-        .append_upload(&Actor::local(), id, offset, stream, current().as_deref())
+        .append_upload(&actor, id, offset, stream, current().as_deref())
         .await?;
     Ok(answer(StatusCode::NO_CONTENT, &standing(&upload)))
 }

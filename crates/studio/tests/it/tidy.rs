@@ -12,7 +12,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Crate (library name) and floor. A crate may depend on lower floors only.
-const FLOORS: [(&str, u8); 13] = [
+const FLOORS: [(&str, u8); 15] = [
     ("domain", 0),
     ("seal", 0),
     ("tlog", 0),
@@ -21,6 +21,8 @@ const FLOORS: [(&str, u8); 13] = [
     ("vault", 1),
     ("engine", 1),
     ("media", 1),
+    ("credentials", 1),
+    ("notify", 1),
     ("testkit", 1),
     ("app", 2),
     ("server", 3),
@@ -29,7 +31,7 @@ const FLOORS: [(&str, u8); 13] = [
 ];
 
 /// Heavy dependency and the crates that may name it.
-const OWNERS: [(&str, &[&str]); 23] = [
+const OWNERS: [(&str, &[&str]); 31] = [
     ("rusqlite", &["store"]),
     ("tokio-postgres", &["store"]),
     ("deadpool-postgres", &["store"]),
@@ -49,6 +51,14 @@ const OWNERS: [(&str, &[&str]); 23] = [
     ("tower", &["server"]),
     ("tower-http", &["server"]),
     ("rust-embed", &["server"]),
+    ("axum-server", &["server"]),
+    ("governor", &["server"]),
+    ("argon2", &["credentials"]),
+    ("jsonwebtoken", &["credentials"]),
+    ("webauthn-rs", &["credentials"]),
+    ("totp-rs", &["credentials"]),
+    ("openidconnect", &["credentials"]),
+    ("lettre", &["notify"]),
     ("clap", &["studio"]),
     ("tracing-subscriber", &["studio"]),
     ("tracing-appender", &["studio"]),

@@ -1,13 +1,15 @@
 //! Problem answers (RFC 9457): the one place where an error becomes HTTP. Every match is exhaustive, so
 //! a new error does not compile until somebody decided what the caller is told.
 
+mod identity;
+
 use app::catalogue::NoOffer;
 use app::generations::{CancelError, RemoveError, SubmitError};
 use app::outside::{KeyError, MediaError, StoreError, VaultError};
 use app::uploads::UploadError;
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::screening::Finding;
 
@@ -50,6 +52,15 @@ pub struct Problem {
     /// Wrong fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
+    /// The factors that would do, where one has to be shown: `password`, `passkey`, `totp`, `recovery`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// The roles, one of which is needed, or the scope that a key lacks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
+    #[serde(skip)]
+    #[schema(ignore)]
+    headers: Vec<(&'static str, String)>,
     #[serde(skip)]
     #[schema(ignore)]
     retry_after: Option<u32>,
@@ -67,6 +78,9 @@ impl Problem {
             code: code.to_owned(),
             request_id: None,
             errors: Vec::new(),
+            methods: Vec::new(),
+            needs: Vec::new(),
+            headers: Vec::new(),
             retry_after: None,
         }
     }
@@ -93,6 +107,17 @@ impl Problem {
         )
     }
 
+    /// A body that is not JSON where JSON is taken.
+    #[must_use]
+    pub fn not_json() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not_json",
+            "Not JSON",
+            "Send the body as `Content-Type: application/json`.",
+        )
+    }
+
     /// A request that cannot be read.
     #[must_use]
     pub fn bad_request(code: &str, detail: impl Into<String>) -> Self {
@@ -109,8 +134,25 @@ impl Problem {
         self
     }
 
-    const fn retry_in(mut self, seconds: u32) -> Self {
+    pub(crate) const fn retry_in(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The same, naming the factors that would do.
+    pub(crate) fn offering(mut self, methods: Vec<String>) -> Self {
+        self.methods = methods;
+        self
+    }
+
+    fn needing(mut self, needs: Vec<String>) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    /// The same with a header. What is no header value is left out.
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 }
@@ -125,6 +167,13 @@ impl IntoResponse for Problem {
         response
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        for (name, value) in &self.headers {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                response
+                    .headers_mut()
+                    .insert(HeaderName::from_static(name), value);
+            }
+        }
         if let Some(seconds) = self.retry_after {
             response
                 .headers_mut()
