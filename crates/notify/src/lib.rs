@@ -6,3 +6,11 @@
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")
 )]
+
+mod config;
+mod mailer;
+mod message;
+
+pub use config::{Config, ConfigError, Protection};
+pub use mailer::{Mailer, Outcome, Problem, Stage, Timeouts};
+pub use message::{Line, MAX_LINE_CHARACTERS, Message, NotALine};
