@@ -17,13 +17,10 @@ const NOT_COUNTED: &str = "(crates/testkit|xtask|tests|examples)/";
 pub(crate) fn run(_: &[String]) -> Done {
     let (profdata, cov) = llvm_tools()?;
     LLVM_COV.find()?;
-    let path = crate::run::target().join("tools/bin");
+    let ours = [crate::foreign::programs(), crate::run::target().join("tools/bin")];
     let tools = |command: Cmd| {
-        let inherited = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::iter::once(path.clone()).chain(std::env::split_paths(&inherited));
-        let joined = std::env::join_paths(folders).unwrap_or(inherited.clone());
         command
-            .env("PATH", joined)
+            .first_on_path(&ours)
             .env("LLVM_PROFDATA", &profdata)
             .env("LLVM_COV", &cov)
     };
@@ -32,7 +29,7 @@ pub(crate) fn run(_: &[String]) -> Done {
     let folder = crate::run::target().join("coverage");
     let described = tools(cargo(["llvm-cov", "show-env"])).env("CARGO_TARGET_DIR", &folder);
     let (described, good) = described.quiet()?;
-    let described = good.then(|| environment(&described)).unwrap_or_default();
+    let described = if good { environment(&described) } else { Vec::new() };
     if described.is_empty() {
         return Err("cargo llvm-cov show-env described no environment".into());
     }
@@ -43,6 +40,7 @@ pub(crate) fn run(_: &[String]) -> Done {
             .fold(command, |command, (name, value)| command.env(name, value))
     };
     measured(cargo(["llvm-cov", "clean", "--workspace", "--profraw-only"])).run()?;
+    crate::foreign::install()?;
     let cluster = Postgres::start()?;
     let report = |rest: &[&str]| {
         measured(cargo(["llvm-cov", "report", "--ignore-filename-regex", NOT_COUNTED]).args(rest))

@@ -12,11 +12,13 @@
 )]
 
 mod coverage;
+mod foreign;
 mod install;
 mod postgres;
 mod report;
 mod run;
 mod stages;
+mod stamp;
 mod studio;
 mod tasks;
 mod web;

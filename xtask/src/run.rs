@@ -68,6 +68,14 @@ impl Cmd {
         self
     }
 
+    /// Finds programs in these folders before those of the machine.
+    pub(crate) fn first_on_path(self, folders: &[PathBuf]) -> Self {
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let all = folders.iter().cloned().chain(std::env::split_paths(&inherited));
+        let joined = std::env::join_paths(all).unwrap_or(inherited.clone());
+        self.env("PATH", joined)
+    }
+
     pub(crate) fn folder(mut self, folder: impl AsRef<Path>) -> Self {
         self.command.current_dir(folder);
         self

@@ -7,7 +7,7 @@ use crate::postgres::Postgres;
 use crate::report::{Outcome, Stage, Tests, table, timed};
 use crate::run::{Cmd, cargo, must_be_complete, root};
 use crate::studio::Studio;
-use crate::{Done, Failure, web};
+use crate::{Done, Failure, foreign, web};
 
 /// What a stage gives back.
 type Ran = Result<Tests, Problem>;
@@ -132,8 +132,14 @@ fn deny() -> Ran {
 
 /// Everything but the tests that want a Postgres.
 fn sqlite() -> Ran {
-    debian(&[("ffprobe", "ffmpeg"), ("python3", "python3")]).map_err(Problem::Missing)?;
-    counted(cargo([
+    debian(&[
+        ("ffprobe", "ffmpeg"),
+        ("oathtool", "oathtool"),
+        ("argon2", "argon2"),
+    ])
+    .map_err(Problem::Missing)?;
+    foreign::install().map_err(Problem::Missing)?;
+    let tests = cargo([
         "test",
         "--workspace",
         "--locked",
@@ -141,11 +147,13 @@ fn sqlite() -> Ran {
         "--",
         "--skip",
         "postgres",
-    ]))
+    ]);
+    counted(tests.first_on_path(&[foreign::programs()]))
 }
 
 /// The tests that are called so, with a Postgres of our own.
 fn postgres() -> Ran {
+    foreign::install().map_err(Problem::Missing)?;
     let cluster = Postgres::start().map_err(Problem::Missing)?;
     let tests = cargo([
         "test",
@@ -156,7 +164,11 @@ fn postgres() -> Ran {
         "--",
         "postgres",
     ]);
-    let ran = counted(tests.env("STUDIO_TEST_POSTGRES", cluster.url()))?;
+    let ran = counted(
+        tests
+            .first_on_path(&[foreign::programs()])
+            .env("STUDIO_TEST_POSTGRES", cluster.url()),
+    )?;
     if ran.passed == 0 {
         return Err(Problem::from("no test is called postgres".to_owned()));
     }

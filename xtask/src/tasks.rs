@@ -42,6 +42,11 @@ pub(crate) const TASKS: &[Task] = &[
         run: stages::test,
     },
     Task {
+        name: "foreign",
+        summary: "               install the independent programs that tests call",
+        run: |_| crate::foreign::install(),
+    },
+    Task {
         name: "types",
         summary: "[--check]      types of the web part from the OpenAPI document",
         run: web::types,

@@ -1,10 +1,9 @@
 //! The web part: installed when its lock changed, built when its sources changed.
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 
 use crate::run::{Cmd, cargo, root, target, which};
+use crate::stamp::{Stamp, hash_of};
 use crate::{Done, Failure};
 
 /// What is not a source of the built pages.
@@ -105,45 +104,6 @@ pub(crate) fn types(arguments: &[String]) -> Done {
 /// Whether a committed OpenAPI document is there to be compared.
 pub(crate) fn has_document() -> bool {
     web().join("openapi.json").is_file()
-}
-
-/// Remembers in the build folder what something was made from.
-struct Stamp {
-    file: PathBuf,
-    hash: String,
-}
-
-impl Stamp {
-    fn of(name: &str, hash: String) -> Self {
-        Self {
-            file: target().join("xtask").join(format!("{name}.stamp")),
-            hash,
-        }
-    }
-
-    fn is_current(&self) -> bool {
-        std::fs::read_to_string(&self.file).is_ok_and(|text| text == self.hash)
-    }
-
-    fn write(&self) -> Done {
-        let write = || {
-            std::fs::create_dir_all(target().join("xtask"))?;
-            std::fs::write(&self.file, &self.hash)
-        };
-        write().map_err(|error| format!("{}: {error}", self.file.display()))
-    }
-}
-
-/// A hash of names and contents. It guards against forgetting, not against an attacker.
-fn hash_of(files: impl IntoIterator<Item = PathBuf>) -> Result<String, Failure> {
-    let mut hasher = DefaultHasher::new();
-    for file in files {
-        let bytes = std::fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-        hasher.write(file.as_os_str().as_encoded_bytes());
-        hasher.write_usize(bytes.len());
-        hasher.write(&bytes);
-    }
-    Ok(format!("{:016x}", hasher.finish()))
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Done {
