@@ -28,6 +28,8 @@ pub struct Settings {
     pub max_queued: i64,
     /// The name of the audit log (the first line of its checkpoints).
     pub log_origin: String,
+    /// Who is asking.
+    pub identity: crate::identity::Settings,
 }
 
 impl Default for Settings {
@@ -44,6 +46,7 @@ impl Default for Settings {
             public_url: None,
             max_queued: 2000,
             log_origin: "secure-ai-studio/local".to_owned(),
+            identity: crate::identity::Settings::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use app::catalogue::{Catalogue, Unavailable};
 use app::clock::Clock;
 use app::embedded::Embedded;
+use app::identity;
 use app::settings::Settings;
 use app::{Parts, Studio};
 use engine::worker::{EngineWorker, Limits};
@@ -17,7 +18,7 @@ use providers::{ProviderConfig, Registry};
 use store::Db;
 use vault::{FileKeys, KeyProvider, Vault};
 
-use crate::config::{Config, HostedProvider, UnknownPolicy};
+use crate::config::{Config, HostedProvider, Secret, UnknownPolicy};
 use crate::datadir::DataDir;
 use crate::failure::{Exit, Failure};
 
@@ -212,6 +213,58 @@ pub fn settings(config: &Config) -> Settings {
             .map(|url| url.as_str().to_owned()),
         max_queued: i64::try_from(generations.max_queued).unwrap_or(i64::MAX),
         log_origin: LOG_ORIGIN.to_owned(),
+        identity: identity(config),
+    }
+}
+
+/// The settings of identity from `[auth]`, `[mail]` and `[oidc.NAME]`.
+#[must_use]
+pub fn identity(config: &Config) -> identity::Settings {
+    let auth = &config.auth;
+    let minutes = |n: u64| Duration::from_secs(n * 60);
+    let hours = |n: u64| Duration::from_secs(n * 3600);
+    let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    let secret = |secret: &Option<Secret>| secret.as_ref().map(Secret::to_secret_string);
+    identity::Settings {
+        registration: auth.registration,
+        access: minutes(auth.access_minutes),
+        refresh_idle: hours(auth.refresh_idle_hours),
+        refresh_absolute: hours(auth.refresh_absolute_days * 24),
+        admin_refresh_idle: hours(auth.admin_refresh_idle_hours),
+        admin_refresh_absolute: hours(auth.admin_refresh_absolute_hours),
+        refresh_grace: Duration::from_secs(auth.refresh_grace_seconds),
+        password_min: count(auth.password_min),
+        password_min_with_factor: count(auth.password_min_with_factor),
+        hash_permits: count(auth.hash_permits),
+        hash_queue: Duration::from_secs(auth.hash_queue_seconds),
+        breach_list: auth.breach_list.clone(),
+        pepper: secret(&auth.pepper),
+        step_up: minutes(auth.step_up_minutes),
+        ticket: minutes(auth.ticket_minutes),
+        invitation: hours(auth.invitation_days * 24),
+        mail: secret(&config.mail.url)
+            .zip(config.mail.from.clone())
+            .map(|(url, from)| identity::settings::MailServer { url, from }),
+        oidc: config
+            .oidc
+            .iter()
+            .map(|(name, provider)| identity::settings::OidcProvider {
+                name: name.clone(),
+                title: provider.title.clone().unwrap_or_else(|| name.clone()),
+                issuer: provider.issuer.as_str().to_owned(),
+                client_id: provider.client_id.clone(),
+                client_secret: secret(&provider.client_secret),
+                scopes: provider.scopes.clone(),
+                role_claim: provider.role_claim.clone(),
+                role_map: provider.role_map.clone(),
+                create_accounts: provider.create_accounts,
+                algorithms: provider
+                    .algorithms
+                    .iter()
+                    .map(|algorithm| algorithm.as_str())
+                    .collect(),
+            })
+            .collect(),
     }
 }
 
@@ -238,4 +291,24 @@ pub async fn studio(config: &Config, data: &DataDir) -> Result<Arc<Studio>, Fail
         settings: settings(config),
     };
     Studio::new(parts).map_err(|error| unavailable("keys.unusable", &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Sources, load};
+
+    #[test]
+    fn identity_without_a_configuration_is_what_app_takes_as_usual() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = Sources {
+            file: None,
+            working_dir: folder.path().to_owned(),
+            environment: Environment::default(),
+            flags: Vec::new(),
+        };
+        let config = load(&sources).unwrap().config;
+        let usual = identity::Settings::default();
+        assert_eq!(format!("{:?}", identity(&config)), format!("{usual:?}"));
+    }
 }

@@ -4,7 +4,10 @@
 //! [`crate::Studio::authenticate`] makes one from a request.
 
 mod denied;
+pub mod settings;
 mod standing;
+
+pub use settings::Settings;
 
 use domain::id::SessionId;
 use secrecy::SecretString;

@@ -18,6 +18,8 @@ pub(super) enum Kind {
     Boolean,
     Choice(Vec<String>),
     TextList,
+    /// A list of some of these words.
+    ChoiceList(Vec<String>),
     /// Name to one of these words.
     ChoiceMap(Vec<String>),
 }
@@ -27,9 +29,16 @@ pub(super) enum Kind {
 pub(super) struct Key {
     pub(super) kind: Kind,
     pub(super) secret: bool,
+    /// What holds when it is not set, for keys of sections that are not in the defaults.
+    pub(super) default: Option<Value>,
 }
 
-/// Every key by its dotted path, and every section.
+/// Stands in a path for a name that the operator chooses, as in `oidc.*.issuer`.
+const CHOSEN: &str = "*";
+/// The longest such name.
+const MAX_CHOSEN: usize = 32;
+
+/// Every key by its dotted path, and every section. Where the operator chooses a name, a path has `*`.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     keys: BTreeMap<String, Key>,
@@ -46,27 +55,60 @@ impl Keys {
     }
 
     pub(super) fn get(&self, path: &str) -> Option<&Key> {
-        self.keys.get(path)
+        let known = self.keys.get(path).filter(|_| !path.contains(CHOSEN));
+        known.or_else(|| self.keys.get(&self.pattern(path)?.0))
     }
 
     pub(super) fn is_section(&self, path: &str) -> bool {
-        self.sections.contains(path)
+        (self.sections.contains(path) && !path.contains(CHOSEN))
+            || self
+                .pattern(path)
+                .is_some_and(|(pattern, _)| self.sections.contains(&pattern))
     }
 
-    pub(super) fn paths(&self) -> impl Iterator<Item = &str> {
-        self.keys.keys().map(String::as_str)
+    /// `oidc.*.issuer` and `oidc.main` for `oidc.main.issuer`, where the name may be chosen.
+    fn pattern(&self, path: &str) -> Option<(String, String)> {
+        let mut words = path.split('.');
+        let (section, chosen) = (words.next()?, words.next()?);
+        if !is_chosen_name(chosen) || !self.sections.contains(&format!("{section}.{CHOSEN}")) {
+            return None;
+        }
+        let rest: String = words.flat_map(|word| [".", word]).collect();
+        Some((format!("{section}.{CHOSEN}{rest}"), format!("{section}.{chosen}")))
     }
 
-    /// Sections, outer ones first.
+    /// Every key; those with a chosen name once for each name among `set`.
+    pub(super) fn paths<'a>(&self, set: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+        let chosen: BTreeSet<String> = set.filter_map(|path| Some(self.pattern(path)?.1)).collect();
+        let mut paths = BTreeSet::new();
+        for key in self.keys.keys() {
+            match key.split_once(&format!(".{CHOSEN}.")) {
+                None => {
+                    paths.insert(key.clone());
+                }
+                Some((section, rest)) => paths.extend(
+                    chosen
+                        .iter()
+                        .filter(|name| name.split('.').next() == Some(section))
+                        .map(|name| format!("{name}.{rest}")),
+                ),
+            }
+        }
+        paths
+    }
+
+    /// Sections that are always there, outer ones first.
     pub(super) fn sections(&self) -> impl Iterator<Item = &str> {
         self.sections
             .iter()
             .map(String::as_str)
-            .filter(|section| !section.is_empty())
+            .filter(|section| !section.is_empty() && !section.contains(CHOSEN))
     }
 
-    /// Keys, sections and the `…_file` form of secrets: what an unknown name may have meant.
-    pub(super) fn names(&self) -> Vec<String> {
+    /// Keys, sections and the `…_file` form of secrets: what the unknown name `path` may have meant.
+    pub(super) fn names(&self, path: &str) -> Vec<String> {
+        let chosen = path.split('.').nth(1).filter(|name| is_chosen_name(name));
+        let chosen = chosen.unwrap_or("name");
         let files = self
             .keys
             .iter()
@@ -76,7 +118,13 @@ impl Keys {
             .keys()
             .cloned()
             .chain(files)
-            .chain(self.sections().map(str::to_owned))
+            .chain(
+                self.sections
+                    .iter()
+                    .filter(|section| !section.is_empty())
+                    .cloned(),
+            )
+            .map(|name| name.replace(CHOSEN, chosen))
             .collect()
     }
 
@@ -87,6 +135,7 @@ impl Keys {
     }
 
     fn read(&mut self, root: &Json, node: &Json, path: &str) {
+        let default = node.get("default").filter(|value| !value.is_null());
         let node = resolve(root, node);
         match node.get("properties").and_then(Json::as_object) {
             Some(properties) => {
@@ -101,14 +150,30 @@ impl Keys {
                 }
             }
             None => {
+                let inner = node.get("additionalProperties").map(|inner| resolve(root, inner));
+                if let Some(inner) = inner.filter(|inner| inner.get("properties").is_some()) {
+                    self.sections.insert(path.to_owned());
+                    self.read(root, inner, &format!("{path}.{CHOSEN}"));
+                    return;
+                }
                 let key = Key {
                     kind: kind(root, node),
                     secret: schema::is_secret(node),
+                    default: default.and_then(|value| Value::try_from(value).ok()),
                 };
                 self.keys.insert(path.to_owned(), key);
             }
         }
     }
+}
+
+/// Whether an operator may choose this name: it stands in addresses and in names of variables.
+fn is_chosen_name(name: &str) -> bool {
+    name.len() <= MAX_CHOSEN
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 /// Follows `$ref` and the wrapping that an optional value has.
@@ -139,7 +204,13 @@ fn kind(root: &Json, node: &Json) -> Kind {
             least: node.get("minimum").and_then(Json::as_i64).unwrap_or(0),
             most: node.get("maximum").and_then(Json::as_i64).unwrap_or(i64::MAX),
         },
-        "array" => Kind::TextList,
+        "array" => {
+            let words = node
+                .get("items")
+                .map(|inner| resolve(root, inner))
+                .and_then(choices);
+            words.map_or(Kind::TextList, Kind::ChoiceList)
+        }
         "object" => {
             let words = node
                 .get("additionalProperties")
@@ -174,6 +245,10 @@ impl Kind {
             (Self::Integer { least, most }, Value::Integer(number)) => (least..=most).contains(&number),
             (Self::Choice(words), Value::String(word)) => words.contains(word),
             (Self::TextList, Value::Array(items)) => items.iter().all(Value::is_str),
+            (Self::ChoiceList(words), Value::Array(items)) => items.iter().all(|item| {
+                item.as_str()
+                    .is_some_and(|word| words.iter().any(|known| known == word))
+            }),
             (Self::ChoiceMap(words), Value::Table(table)) => table.values().all(|value| {
                 value
                     .as_str()
@@ -191,7 +266,9 @@ impl Kind {
             Self::Text | Self::Choice(_) => Value::String(text.to_owned()),
             Self::Integer { .. } => Value::Integer(text.trim().parse().map_err(|_| expected())?),
             Self::Boolean => Value::Boolean(text.trim().parse().map_err(|_| expected())?),
-            Self::TextList => Value::Array(list(text).map(|item| Value::String(item.to_owned())).collect()),
+            Self::TextList | Self::ChoiceList(_) => {
+                Value::Array(list(text).map(|item| Value::String(item.to_owned())).collect())
+            }
             Self::ChoiceMap(_) => {
                 let pairs = list(text).map(|pair| pair.split_once('=').ok_or_else(expected));
                 let table: Result<toml::Table, String> = pairs
@@ -218,6 +295,7 @@ impl Kind {
             Self::Boolean => "true or false is expected".to_owned(),
             Self::Choice(words) => format!("one of {} is expected", words.join(", ")),
             Self::TextList => "a list of texts is expected".to_owned(),
+            Self::ChoiceList(words) => format!("a list of {} is expected", words.join(", ")),
             Self::ChoiceMap(words) => format!("pairs of a name and one of {} are expected", words.join(", ")),
         }
     }
@@ -253,20 +331,48 @@ mod tests {
             kind("screening.cpf"),
             Kind::Choice(vec!["report".into(), "redact".into(), "refuse".into()])
         );
-        let secret: Vec<&str> = keys
-            .paths()
+        assert!(
+            matches!(kind("oidc.main.role_map"), Kind::ChoiceMap(words) if words.contains(&"admin".into()))
+        );
+        assert!(matches!(kind("oidc.main.algorithms"), Kind::ChoiceList(words) if words.len() == 4));
+        let secret: Vec<String> = keys
+            .paths(["oidc.main.issuer"].into_iter())
+            .into_iter()
             .filter(|path| keys.get(path).unwrap().secret)
             .collect();
         assert_eq!(
             secret,
             [
+                "auth.pepper",
+                "client.api_key",
                 "database.url",
+                "mail.url",
                 "metrics.token",
+                "oidc.main.client_secret",
                 "providers.luma.api_key",
                 "providers.luma_dream_machine.api_key"
             ]
         );
         assert!(keys.is_section("providers.luma") && !keys.is_section("log.targets"));
+    }
+
+    #[test]
+    fn an_operator_chooses_names_that_fit_addresses_and_variables() {
+        let keys = Keys::known();
+        assert!(keys.is_section("oidc") && keys.is_section("oidc.a1_b") && !keys.is_section("oidc.a.issuer"));
+        for bad in ["*", "A", "1a", "a-b", "", "a b", &"a".repeat(33)] {
+            assert!(!keys.is_section(&format!("oidc.{bad}")), "{bad}");
+            assert!(keys.get(&format!("oidc.{bad}.issuer")).is_none(), "{bad}");
+        }
+        assert_eq!(
+            keys.secret_of_file("oidc.main.client_secret_file"),
+            Some("oidc.main.client_secret")
+        );
+        assert!(
+            keys.paths(std::iter::empty())
+                .iter()
+                .all(|path| !path.starts_with("oidc"))
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::error::ConfigError;
 use super::keys::{Key, Keys};
 use super::nearest::nearest;
 use super::origin::Origin;
+use super::rules;
 use super::sections::Config;
 
 /// Largest secret file that is read, in bytes.
@@ -254,7 +255,7 @@ impl Reader {
     }
 
     fn unknown(&self, place: &Origin, written: &str, key: &str, write: fn(&str) -> String) -> ConfigError {
-        let names = self.keys.names();
+        let names = self.keys.names(key);
         // A table is written where a section could be, a value where a key could be: both are offered,
         // sections only for names of the same depth.
         let depth = |name: &str| name.matches('.').count();
@@ -386,8 +387,12 @@ fn to_value(value: &DeValue<'_>) -> Value {
 fn shown(keys: &Keys, merged: &Layer) -> Vec<Setting> {
     let show = |path: &str| {
         let secret = keys.get(path).is_some_and(|key| key.secret);
+        let default = keys.get(path).and_then(|key| key.default.as_ref());
         let (shown, origin) = match merged.get(path) {
-            None => ("(not set)".to_owned(), Origin::Default),
+            None => (
+                default.map_or_else(|| "(not set)".to_owned(), one_line),
+                Origin::Default,
+            ),
             Some((_, origin)) if secret => ("(set)".to_owned(), origin.clone()),
             Some((value, origin)) => (one_line(value), origin.clone()),
         };
@@ -397,7 +402,8 @@ fn shown(keys: &Keys, merged: &Layer) -> Vec<Setting> {
             origin,
         }
     };
-    keys.paths().map(show).collect()
+    let paths = keys.paths(merged.keys().map(String::as_str));
+    paths.iter().map(|path| show(path)).collect()
 }
 
 /// TOML on one line.
@@ -428,17 +434,30 @@ fn typed(keys: &Keys, merged: Layer) -> Result<Config, ConfigError> {
         insert(&mut root, &key, value);
         origins.insert(key, origin);
     }
-    serde_path_to_error::deserialize(Value::Table(root)).map_err(|error| {
+    let config: Config = serde_path_to_error::deserialize(Value::Table(root)).map_err(|error| {
         let path = error.path().to_string();
-        // Lists name the item too: outbound.allow[0] is decided where outbound.allow is.
-        let key = path.split('[').next().unwrap_or_default().to_owned();
-        let place = origins.remove(&key).unwrap_or(Origin::Default);
         ConfigError::WrongValue {
-            place,
+            place: decided_at(&origins, &path),
             key: path,
             expected: error.into_inner().message().trim().to_owned(),
         }
-    })
+    })?;
+    rules::check(&config).map_err(|broken| ConfigError::WrongValue {
+        place: decided_at(&origins, &broken.key),
+        key: broken.key,
+        expected: broken.expected,
+    })?;
+    Ok(config)
+}
+
+/// The place that decided a setting, or the first of a section.
+fn decided_at(origins: &BTreeMap<String, Origin>, path: &str) -> Origin {
+    // Lists name the item too: outbound.allow[0] is decided where outbound.allow is.
+    let key = path.split('[').next().unwrap_or_default();
+    let inside = format!("{key}.");
+    let mut places = origins.iter();
+    let place = places.find(|(name, _)| *name == key || name.starts_with(&inside));
+    place.map_or(Origin::Default, |(_, origin)| origin.clone())
 }
 
 /// Puts a value at its dotted path, making the tables on the way.

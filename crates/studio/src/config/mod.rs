@@ -6,16 +6,19 @@
 
 mod environment;
 mod error;
+mod identity;
 mod keys;
 mod layers;
 mod nearest;
 mod origin;
+mod rules;
 mod schema;
 mod sections;
 mod types;
 
 pub use environment::Environment;
 pub use error::ConfigError;
+pub use identity::{Auth, Client, Limits, Mail, Oidc, OidcAlgorithm};
 pub use layers::{Flag, Loaded, Setting, Sources, Warning, load};
 pub use origin::Origin;
 pub use schema::schema;
@@ -23,7 +26,7 @@ pub use sections::{
     Config, Database, EmbeddedProvider, Generations, HostedProvider, Log, LogFormat, LogLevel, Metrics,
     Outbound, Providers, Server, UnknownPolicy,
 };
-pub use types::{HttpUrl, Network, Secret};
+pub use types::{HttpUrl, IssuerUrl, Network, Secret};
 
 /// The defaults as the commented file that documents them.
 pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");

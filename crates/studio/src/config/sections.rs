@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::identity::{Auth, Client, Limits, Mail, Oidc};
 use super::types::{HttpUrl, Network, Secret};
 
 /// Settings of Secure AI Studio.
@@ -31,6 +32,17 @@ pub struct Config {
     pub screening: domain::screening::Policy,
     /// Engines that make media.
     pub providers: Providers,
+    /// Accounts, sessions, passwords.
+    pub auth: Auth,
+    /// Outgoing e-mail.
+    pub mail: Mail,
+    /// OpenID providers that people may log in with, by the name in their address.
+    #[serde(default)]
+    pub oidc: BTreeMap<String, Oidc>,
+    /// How many requests are answered.
+    pub limits: Limits,
+    /// Commands that talk to another studio.
+    pub client: Client,
 }
 
 /// `[server]`
@@ -52,6 +64,17 @@ pub struct Server {
     /// Seconds that open work has after the signal to end.
     #[schemars(range(min = 0, max = 600))]
     pub drain_seconds: u64,
+    /// A connection that has not sent the headers of a request after this many seconds is closed.
+    #[schemars(range(min = 1, max = 120))]
+    pub header_timeout_seconds: u64,
+    /// Certificate chain (PEM) of the server. With `server.tls_key` it answers HTTPS only.
+    #[serde(default)]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of the certificate. Mode 0600.
+    #[serde(default)]
+    pub tls_key: Option<PathBuf>,
+    /// Networks of reverse proxies: from them, `Forwarded` and `X-Forwarded-For` tell the client's address.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// `[log]`

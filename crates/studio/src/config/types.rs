@@ -87,6 +87,39 @@ impl FromStr for HttpUrl {
     }
 }
 
+/// The issuer of an OpenID provider, exactly as written: an `https` address, or `http` on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerUrl(String);
+
+impl IssuerUrl {
+    /// The address as it was written, a slash at its end included.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for IssuerUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let _: HttpUrl = text.parse()?;
+        let plain = text.strip_prefix("http://").map(|rest| {
+            let authority = rest.split('/').next().unwrap_or_default();
+            authority
+                .rsplit_once(':')
+                .filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()))
+                .map_or(authority, |(host, _)| host)
+        });
+        match plain {
+            Some(host) if !matches!(host, "127.0.0.1" | "[::1]" | "localhost") => {
+                Err("an issuer over http is accepted on this machine only; https:// is expected")
+            }
+            _ => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
 /// A network in CIDR form, such as `10.20.0.0/16` or `fd00::/8`. An address alone is a network of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
@@ -148,6 +181,7 @@ macro_rules! written_as_text {
 }
 
 written_as_text!(HttpUrl, "HttpUrl", "uri");
+written_as_text!(IssuerUrl, "IssuerUrl", "uri");
 written_as_text!(Network, "Network", "cidr");
 
 #[cfg(test)]
@@ -181,6 +215,29 @@ mod tests {
             "https://a/v1/".parse::<HttpUrl>().unwrap().as_str(),
             "https://a/v1"
         );
+    }
+
+    #[test]
+    fn an_issuer_is_kept_as_written_and_goes_over_https_beyond_this_machine() {
+        for good in [
+            "https://id.example/",
+            "https://id.example/realms/a",
+            "http://127.0.0.1:3000",
+            "http://[::1]:3000",
+            "http://[::1]",
+            "http://localhost/x",
+        ] {
+            assert_eq!(good.parse::<IssuerUrl>().unwrap().as_str(), good);
+        }
+        for bad in [
+            "http://id.example",
+            "http://localhost.example",
+            "http://127.0.0.1.example:80/x",
+            "id.example",
+            "https://id.example/?x",
+        ] {
+            assert!(bad.parse::<IssuerUrl>().is_err(), "{bad}");
+        }
     }
 
     #[test]

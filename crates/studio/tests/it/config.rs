@@ -303,6 +303,147 @@ fn lists_and_maps_are_read_from_the_environment() {
     );
 }
 
+/// A provider with what it must have, and an address to come back to.
+const PROVIDER: &str = "server.public_url = \"https://studio.example\"\n\
+    [oidc.my-org]\nissuer = \"https://id.example/\"\nclient_id = \"studio\"\n";
+
+#[test]
+fn an_openid_provider_is_read_from_every_layer_under_the_name_it_was_given() {
+    let dir = TempDir::new().unwrap();
+    let key = dir.path().join("k");
+    write(&key, "canary-oidc\n", 0o600);
+    let loaded = read(
+        PROVIDER,
+        &[
+            ("STUDIO__OIDC__MY_ORG__CLIENT_SECRET_FILE", key.to_str().unwrap()),
+            ("STUDIO__OIDC__MY_ORG__ROLE_CLAIM", "groups"),
+            ("STUDIO__OIDC__MY_ORG__ROLE_MAP", "staff=operator, chiefs=admin"),
+            ("STUDIO__OIDC__MY_ORG__ALGORITHMS", "EdDSA"),
+            ("STUDIO__OIDC__SECOND__ISSUER", "https://two.example"),
+            ("STUDIO__OIDC__SECOND__CLIENT_ID", "x"),
+        ],
+    )
+    .unwrap();
+    let provider = &loaded.config.oidc["my_org"];
+    assert_eq!(provider.issuer.as_str(), "https://id.example/");
+    assert_eq!(provider.client_secret.as_ref().unwrap().expose(), "canary-oidc");
+    assert_eq!(provider.role_map["chiefs"].as_str(), "admin");
+    assert_eq!(provider.scopes, ["openid", "email", "profile"]);
+    assert_eq!(loaded.config.oidc.len(), 2);
+    let shown = shown(&loaded);
+    assert_eq!(shown["oidc.my_org.client_secret"].0, "(set)");
+    assert_eq!(shown["oidc.my_org.algorithms"].0, "[\"EdDSA\"]");
+    assert_eq!(
+        shown["oidc.second.algorithms"].0,
+        "[\"RS256\", \"ES256\", \"EdDSA\"]"
+    );
+    assert_eq!(shown["oidc.second.create_accounts"].0, "false");
+}
+
+#[test]
+fn settings_that_do_not_fit_together_are_refused() {
+    for (toml, end) in [
+        (
+            "server.tls_cert = \"c\"",
+            "studio.toml:1: server.tls_cert: server.tls_key must be set too",
+        ),
+        (
+            "server.tls_key = \"c\"",
+            "server.tls_key: server.tls_cert must be set too",
+        ),
+        (
+            "server.trusted_proxies = [\"0.0.0.0/0\"]",
+            "a network of /0 trusts everybody",
+        ),
+        (
+            "auth.password_min_with_factor = 16",
+            "at most auth.password_min is expected",
+        ),
+        (
+            "auth.refresh_idle_hours = 169",
+            "at most auth.refresh_absolute_days is expected",
+        ),
+        (
+            "auth.admin_refresh_idle_hours = 13",
+            "at most auth.admin_refresh_absolute_hours is expected",
+        ),
+        (
+            "auth.registration = \"all\"",
+            "one of closed, invite, open is expected",
+        ),
+        (
+            "auth.pepper = \"canary-short\"",
+            "auth.pepper: at least 32 characters are expected",
+        ),
+        ("mail.from = \"nobody\"", "mail.from: an address such as"),
+        ("mail.from = \"a <a@b.c\"", "mail.from: an address such as"),
+        (
+            "mail.url = \"canary://h\"",
+            "mail.url: an address such as smtp://",
+        ),
+        (
+            "mail.url = \"smtp://canary:canary@\"",
+            "mail.url: an address such as smtp://",
+        ),
+        (
+            "mail.url = \"smtp://u:canary@h:587\"",
+            "mail.url: mail.from must be set too",
+        ),
+        (
+            "[oidc.a]\nissuer = \"https://a\"",
+            "oidc.a: missing field `client_id`",
+        ),
+        (
+            "[oidc.a]\nissuer = \"https://a\"\nclient_id = \"s\"",
+            "studio.toml:2: oidc.a.issuer: server.public_url must be set",
+        ),
+        (
+            "[oidc.a]\nissuer = \"http://id.example\"\nclient_id = \"s\"",
+            "https:// is expected",
+        ),
+        (
+            "[oidc.a]\nissuers = \"x\"",
+            "there is no setting oidc.a.issuers; did you mean oidc.a.issuer?",
+        ),
+        (
+            "[oidc.a]\nalgorithms = [\"none\"]",
+            "a list of RS256, PS256, ES256, EdDSA is expected",
+        ),
+        (
+            "[oidc.a]\nalgorithms = [\"HS256\"]",
+            "a list of RS256, PS256, ES256, EdDSA is expected",
+        ),
+        ("oidc = 3", "oidc: a table is expected"),
+        ("oidc.a = 3", "oidc.a: a table is expected"),
+        ("[oidc.A]\nissuer = \"x\"", "there is no setting oidc.A"),
+    ] {
+        let text = refused(toml, &[]);
+        assert!(text.contains(end), "{toml}: {text}");
+        assert!(!text.contains("canary"), "{text}");
+    }
+    for (toml, end) in [
+        ("algorithms = []", "oidc.my_org.algorithms: at least one of"),
+        (
+            "role_map = { a = \"admin\" }",
+            "oidc.my_org.role_map: role_claim must be set too",
+        ),
+        (
+            "scopes = [\"a b\"]",
+            "oidc.my_org.scopes: words without blanks are expected",
+        ),
+    ] {
+        let text = refused(&format!("{PROVIDER}{toml}"), &[]);
+        assert!(text.contains(end), "{toml}: {text}");
+    }
+    for good in [
+        "mail.url = \"smtps://h\"\nmail.from = \"Studio <s@example.org>\"",
+        "mail.url = \"smtp://u:p%40@h:25\"\nmail.from = \"s@example.org\"",
+        "server.tls_cert = \"c\"\nserver.tls_key = \"k\"",
+    ] {
+        assert!(read(good, &[]).is_ok(), "{good}");
+    }
+}
+
 #[test]
 fn a_secret_comes_from_a_file_and_an_open_file_is_reported() {
     let dir = folder("[providers.luma]\napi_key_file = \"luma.key\"\n");
@@ -548,13 +689,18 @@ proptest! {
 fn table() -> String {
     let schema = schema();
     let mut table = String::from("| Setting | Default | Meaning |\n|---|---|---|\n");
-    for setting in read("", &[]).unwrap().settings {
+    let chosen = "[oidc.chosen]\nissuer = \"https://id.example\"\nclient_id = \"studio\"\n\
+                  [server]\npublic_url = \"https://studio.example\"\n";
+    for setting in read(chosen, &[]).unwrap().settings {
         let mut node = &schema;
         for word in setting.key.split('.') {
             if let Some(pointer) = node["$ref"].as_str() {
                 node = schema.pointer(pointer.trim_start_matches('#')).unwrap();
             }
-            node = &node["properties"][word];
+            node = match &node["properties"][word] {
+                serde_json::Value::Null => &node["additionalProperties"],
+                property => property,
+            };
         }
         let meaning = node["description"]
             .as_str()
@@ -565,12 +711,15 @@ fn table() -> String {
         } else {
             ""
         };
-        let shown = if setting.shown == "(not set)" {
+        let key = setting.key.replace("oidc.chosen.", "oidc.NAME.");
+        let shown = if setting.shown == "(not set)" || key == "server.public_url" {
             "not set".to_owned()
+        } else if setting.origin != Origin::Default {
+            "required".to_owned()
         } else {
             format!("`{}`", setting.shown)
         };
-        table.push_str(&format!("| `{}` | {shown} | {meaning}{secret} |\n", setting.key));
+        table.push_str(&format!("| `{key}` | {shown} | {meaning}{secret} |\n"));
     }
     table
 }
