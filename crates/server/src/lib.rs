@@ -9,6 +9,8 @@
 )]
 
 pub mod access;
+#[cfg(test)]
+mod agreement;
 pub mod api;
 mod cookies;
 mod extract;

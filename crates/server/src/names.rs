@@ -11,6 +11,7 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 pub(crate) struct Names {
     hosts: Vec<String>,
     origins: Vec<String>,
+    is_secure: bool,
 }
 
 impl Names {
@@ -35,7 +36,9 @@ impl Names {
             .filter_map(|authority| origin(&format!("{scheme}://{authority}")))
             .collect();
         hosts.extend(authorities);
+        let mut is_secure = is_tls;
         if let Some(public) = public_url.and_then(origin) {
+            is_secure |= public.starts_with("https://");
             if let Some((_, authority)) = public.split_once("://") {
                 hosts.push(authority.to_owned());
             }
@@ -54,7 +57,16 @@ impl Names {
             .collect();
         hosts.extend(named);
         hosts.extend(bare);
-        Self { hosts, origins }
+        Self {
+            hosts,
+            origins,
+            is_secure,
+        }
+    }
+
+    /// Whether the outside reaches us over TLS, so that it may be told never to come without.
+    pub(crate) const fn is_secure(&self) -> bool {
+        self.is_secure
     }
 
     /// Whether a `Host` is ours.
@@ -137,6 +149,7 @@ mod tests {
         assert!(names.is_host("203.0.113.7") && names.is_host("203.0.113.7:443"));
         let everywhere = at("0.0.0.0:8080", false, Some("https://studio.example.org"));
         assert_eq!(everywhere.origins(), ["https://studio.example.org"]);
+        assert!(everywhere.is_secure() && names.is_secure());
         assert!(!everywhere.is_host("0.0.0.0:8080"));
         assert!(everywhere.is_host("studio.example.org:443") && everywhere.is_host("localhost:8080"));
     }
@@ -144,6 +157,7 @@ mod tests {
     #[test]
     fn a_host_is_ours_with_its_port() {
         let names = at("127.0.0.1:8080", false, None);
+        assert!(!names.is_secure());
         for ours in ["localhost", "LOCALHOST:8080", "127.0.0.1", "[::1]:8080"] {
             assert!(names.is_host(ours), "{ours}");
         }

@@ -159,7 +159,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .layer(CatchPanicLayer::custom(|_| crate::problem::panicked()))
         .layer(from_fn_with_state(Arc::clone(&site), identity::admit))
         .layer(from_fn_with_state(Arc::clone(&site), guard::same_site))
-        .layer(from_fn(headers::security))
+        .layer(from_fn_with_state(Arc::clone(&site), headers::security))
         .layer(from_fn_with_state(Arc::clone(&site), access::record))
         .layer(from_fn(request_id::give))
         .with_state(site)

@@ -88,7 +88,8 @@ pub(crate) async fn content(
         ("content-type", asset.media_type.as_str()),
         ("etag", &tag),
         ("accept-ranges", "bytes"),
-        ("cache-control", "private, max-age=31536000, immutable"),
+        // Kept, and asked for again each time: who was shut out sees nothing of what was kept.
+        ("cache-control", "private, no-cache"),
         ("content-security-policy", MEDIA_POLICY),
         ("content-disposition", &name),
     ] {

@@ -1,4 +1,7 @@
-//! The API description (OpenAPI 3.1), made from the handlers.
+//! The API description (OpenAPI 3.1), made from the handlers; what every request passes before a handler
+//! is added from the table of routes.
+
+mod passed;
 
 use crate::api;
 use crate::problem::{FieldProblem, Problem};
@@ -58,5 +61,7 @@ struct Description;
 /// The description as JSON.
 #[must_use]
 pub fn json() -> String {
-    Description::openapi().to_pretty_json().unwrap_or_default()
+    let mut description = serde_json::to_value(Description::openapi()).unwrap_or_default();
+    passed::describe(&mut description);
+    serde_json::to_string_pretty(&description).unwrap_or_default()
 }
