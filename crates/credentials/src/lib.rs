@@ -8,3 +8,12 @@
     test,
     allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")
 )]
+
+pub mod access;
+pub mod api_key;
+pub mod opaque;
+pub mod passkeys;
+pub mod password;
+pub mod possession;
+pub mod recovery;
+pub mod totp;

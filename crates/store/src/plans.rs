@@ -11,12 +11,15 @@
 )]
 mod bed;
 
+use crate::api_keys::{self, ApiKey};
 use crate::assets::{self, Asset, Role};
+use crate::mails::{self, NewMail};
 use crate::quotes::{self, Quote};
 use crate::uploads::{self, Upload};
 use crate::{
-    Arg, Db, Error, Tx, args, attempts, audit, events, fair_queue, generations, idempotency, jobs, ledger,
-    members, migrate, singleton, users, workspaces,
+    Arg, Db, Error, Tx, args, attempts, audit, devices, events, factor_failures, fair_queue, generations,
+    idempotency, jobs, ledger, login_failures, members, migrate, passkeys, recovery_codes, singleton,
+    tickets, totp, users, workspaces,
 };
 use bed::{NOW, at, fresh, local, new_generation, new_job, rules};
 use domain::actor::{FIRST_WORKSPACE, LOCAL_USER, SystemScope};
@@ -24,8 +27,8 @@ use domain::audit::{Action, Entry};
 use domain::capability::ProviderName;
 use domain::event::Event;
 use domain::generation::State;
-use domain::id::{AssetId, AttemptId, AuditId, EventId, LedgerId, QuoteId, UploadId};
-use domain::identity::AccountState;
+use domain::id::{AssetId, AttemptId, AuditId, EventId, KeyId, LedgerId, MailId, QuoteId, UploadId, UserId};
+use domain::identity::{AccountState, Scopes};
 use domain::job::intend;
 use domain::ledger::{Line, Posting};
 use domain::money::Money;
@@ -55,6 +58,8 @@ const SMALL: &[&str] = &[
     "events_unsequenced",
     "audit_entries_unsequenced",
     "generations_deleted",
+    "mails_due",
+    "mails_given_up",
 ];
 
 /// Runs every function of the crate once, each on rows that lead it through all its statements.
@@ -110,6 +115,8 @@ async fn everything(tx: &mut Tx) -> Result<(), Error> {
     media(tx, new.id).await?;
     told(tx, new.id).await?;
     accounts(tx).await?;
+    letters(tx).await?;
+    factors(tx).await?;
     generations::mark_deleted(tx, &scope, new.id, NOW).await?;
     generations::deleted_with_media(tx, SYSTEM, 5).await?;
     idempotency::forget_before(tx, at(1)).await?;
@@ -121,9 +128,35 @@ async fn everything(tx: &mut Tx) -> Result<(), Error> {
     Ok(())
 }
 
+async fn keys(tx: &mut Tx, owner: UserId) -> Result<(), Error> {
+    let key = ApiKey {
+        id: KeyId::from_value(fresh()),
+        user: owner,
+        workspace: FIRST_WORKSPACE,
+        name_sealed: Vec::new(),
+        mac: "mac".to_owned(),
+        hint: String::new(),
+        scopes: Scopes::all(),
+        networks: Vec::new(),
+        created_at: NOW,
+        expires_at: None,
+        revoked_at: None,
+        used_at: None,
+    };
+    api_keys::insert(tx, &key).await?;
+    api_keys::find(tx, owner, key.id).await?;
+    api_keys::find_in_use(tx, "mac").await?;
+    api_keys::of_user(tx, owner).await?;
+    api_keys::count_of_user(tx, owner).await?;
+    api_keys::note_use(tx, key.id, NOW).await?;
+    api_keys::revoke(tx, owner, key.id, NOW).await?;
+    Ok(())
+}
+
 async fn accounts(tx: &mut Tx) -> Result<(), Error> {
     let user = bed::user("index");
     users::insert(tx, &user).await?;
+    keys(tx, user.id).await?;
     users::find(tx, user.id).await?;
     users::find_by_email_index(tx, "index").await?;
     users::page(tx, None, 5).await?;
@@ -159,6 +192,72 @@ async fn accounts(tx: &mut Tx) -> Result<(), Error> {
     members::set_role(tx, second.id, user.id, domain::identity::Role::Dpo).await?;
     members::remove(tx, second.id, user.id).await?;
     users::hand_over(tx, second.id, LOCAL_USER, user.id).await?;
+    entrance(tx, user.id).await
+}
+
+async fn entrance(tx: &mut Tx, user: domain::id::UserId) -> Result<(), Error> {
+    let ticket = bed::ticket("ticket", tickets::Kind::ResetPassword, Some(user));
+    tickets::insert(tx, &ticket).await?;
+    tickets::find(tx, ticket.kind, &ticket.hash, NOW).await?;
+    tickets::open_of(tx, user, ticket.kind, NOW).await?;
+    tickets::open(tx, ticket.kind, NOW, 5).await?;
+    tickets::count_try(tx, &ticket.hash, 5, NOW).await?;
+    tickets::take(tx, ticket.kind, &ticket.hash, NOW).await?;
+    tickets::revoke_of(tx, user, ticket.kind, NOW).await?;
+    tickets::forget_before(tx, NOW).await?;
+    devices::note(tx, user, &ticket.hash, "browser", NOW).await?;
+    devices::is_known(tx, user, &ticket.hash, NOW).await?;
+    devices::has_any(tx, user).await?;
+    devices::forget_of(tx, user).await?;
+    devices::forget_before(tx, NOW).await?;
+    login_failures::count(tx, "index", NOW, NOW).await?;
+    login_failures::delay(tx, "index", NOW).await?;
+    login_failures::find(tx, "index").await?;
+    login_failures::clear(tx, "index").await?;
+    login_failures::forget_before(tx, NOW).await?;
+    Ok(())
+}
+
+async fn factors(tx: &mut Tx) -> Result<(), Error> {
+    let user = bed::user("factors");
+    users::insert(tx, &user).await?;
+    let key = bed::passkey(user.id);
+    passkeys::insert(tx, &key).await?;
+    passkeys::of_user(tx, user.id).await?;
+    passkeys::count(tx, user.id).await?;
+    passkeys::find_by_credential(tx, &key.credential_id).await?;
+    passkeys::shown(tx, &key, "newer", NOW).await?;
+    passkeys::rename(tx, user.id, key.id, &[1]).await?;
+    passkeys::remove(tx, user.id, key.id).await?;
+    totp::begin(tx, user.id, &[1], NOW).await?;
+    totp::find(tx, user.id).await?;
+    totp::confirm(tx, user.id, &[1], 7, NOW).await?;
+    totp::accept_step(tx, user.id, 8).await?;
+    totp::remove(tx, user.id).await?;
+    recovery_codes::replace(tx, user.id, &["a".to_owned()], NOW).await?;
+    recovery_codes::use_up(tx, user.id, "a", NOW).await?;
+    recovery_codes::left(tx, user.id).await?;
+    factor_failures::count_one(tx, user.id, NOW).await?;
+    factor_failures::delay(tx, user.id, NOW).await?;
+    factor_failures::find(tx, user.id).await?;
+    factor_failures::clear(tx, user.id).await
+}
+
+async fn letters(tx: &mut Tx) -> Result<(), Error> {
+    let mail = NewMail {
+        id: MailId::from_value(fresh()),
+        user: None,
+        kind: String::new(),
+        letter_sealed: Vec::new(),
+        created_at: NOW,
+    };
+    mails::insert(tx, &mail).await?;
+    let taken = mails::take(tx, SYSTEM, NOW, at(1), 5).await?.remove(0);
+    mails::later(tx, SYSTEM, &taken, at(2), "").await?;
+    mails::give_up(tx, SYSTEM, &taken, "").await?;
+    mails::sent(tx, SYSTEM, mail.id, NOW).await?;
+    mails::counts(tx, SYSTEM).await?;
+    mails::forget_before(tx, NOW).await?;
     Ok(())
 }
 

@@ -310,6 +310,18 @@ impl Row {
         }
     }
 
+    /// Bytes, if there are any.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn opt_bytes(&self, column: &str) -> Result<Option<&[u8]>> {
+        match self.value(column)? {
+            Value::Null => Ok(None),
+            Value::Bytes(value) => Ok(Some(value)),
+            _ => Err(wrong(column, "bytes")),
+        }
+    }
+
     /// An instant.
     ///
     /// # Errors

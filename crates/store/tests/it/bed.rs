@@ -9,6 +9,7 @@ use domain::identity::{AccountState, Role};
 use domain::job::{self, Job, NewJob, Priority, Rules};
 use domain::money::Money;
 use domain::retry::Backoff;
+use domain::secret::TokenHash;
 use domain::time::Time;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -215,6 +216,35 @@ pub fn user(email_index: &str) -> store::users::User {
         updated_at: NOW,
         email_verified_at: None,
         disabled_at: None,
+    }
+}
+
+/// A passkey that is not there yet.
+pub fn passkey(user: UserId) -> store::passkeys::Passkey {
+    let id = fresh();
+    store::passkeys::Passkey {
+        id: PasskeyId::from_value(id),
+        user,
+        credential_id: format!("credential-{id}"),
+        credential: "{}".to_owned(),
+        name_sealed: vec![5, 6],
+        created_at: NOW,
+        used_at: None,
+    }
+}
+
+/// A ticket of this text, good for an hour.
+pub fn ticket(text: &str, kind: store::tickets::Kind, user: Option<UserId>) -> store::tickets::Ticket {
+    store::tickets::Ticket {
+        hash: TokenHash::of(text),
+        kind,
+        user,
+        browser: None,
+        payload_sealed: None,
+        created_at: NOW,
+        expires_at: at(3600),
+        used_at: None,
+        tries: 0,
     }
 }
 

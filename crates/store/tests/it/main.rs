@@ -12,17 +12,21 @@
 mod bed;
 
 mod accounts;
+mod api_keys;
 mod assets;
 mod audit;
 mod crash;
 mod db;
+mod entrance;
 mod events;
+mod factors;
 mod fence;
 mod full_disk;
 mod generations;
 mod groups;
 mod jobs;
 mod ledger;
+mod mails;
 mod migrate;
 mod queue;
 mod scope;

@@ -1,0 +1,75 @@
+//! Failed logins in a row, by the keyed hash of the address that was typed, whether or not an account has
+//! it.
+
+use crate::args;
+use crate::error::Result;
+use crate::tx::{Read, Tx};
+use domain::time::Time;
+
+/// How often in a row, and when the next try is let through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Failures {
+    /// In a row.
+    pub count: i64,
+    /// Before this nobody is let try but on a known device.
+    pub next_at: Time,
+    /// When the last one was.
+    pub updated_at: Time,
+}
+
+/// The failures of an address.
+///
+/// # Errors
+/// What the database says.
+pub async fn find(read: &mut Read, email_index: &str) -> Result<Option<Failures>> {
+    let sql = "select failures, next_at, updated_at from login_failures where email_index = $1";
+    let found = read.first(sql, args![email_index]).await?;
+    found
+        .map(|row| {
+            Ok(Failures {
+                count: row.int("failures")?,
+                next_at: row.time("next_at")?,
+                updated_at: row.time("updated_at")?,
+            })
+        })
+        .transpose()
+}
+
+/// Counts one more failure and tells how many they are now; those before `since` do not count any more.
+///
+/// # Errors
+/// What the database says.
+pub async fn count(tx: &mut Tx, email_index: &str, since: Time, now: Time) -> Result<i64> {
+    let sql = "insert into login_failures (email_index, failures, next_at, updated_at) values ($1, 1, $2, $2) \
+               on conflict (email_index) do update set updated_at = excluded.updated_at, \
+               failures = case when login_failures.updated_at < $3 then 1 else login_failures.failures + 1 end \
+               returning failures";
+    tx.one(sql, args![email_index, now, since]).await?.int("failures")
+}
+
+/// Sets when the next try is let through.
+///
+/// # Errors
+/// What the database says.
+pub async fn delay(tx: &mut Tx, email_index: &str, next_at: Time) -> Result<()> {
+    let sql = "update login_failures set next_at = $2 where email_index = $1";
+    tx.execute(sql, args![email_index, next_at]).await.map(|_| ())
+}
+
+/// Forgets the failures of an address.
+///
+/// # Errors
+/// What the database says.
+pub async fn clear(tx: &mut Tx, email_index: &str) -> Result<()> {
+    let sql = "delete from login_failures where email_index = $1";
+    tx.execute(sql, args![email_index]).await.map(|_| ())
+}
+
+/// Forgets failures that are older than this.
+///
+/// # Errors
+/// What the database says.
+pub async fn forget_before(tx: &mut Tx, before: Time) -> Result<u64> {
+    tx.execute("delete from login_failures where updated_at < $1", args![before])
+        .await
+}
