@@ -108,7 +108,7 @@ impl Server {
 
 fn host(url: &Url) -> Option<String> {
     match url.host()? {
-        Host::Domain(name) if name.is_empty() => None,
+        Host::Domain("") => None,
         // The address does not say so itself: for schemes that are not of the web, `url` leaves names as
         // they are written.
         Host::Domain(name) => match Host::parse(name).ok()? {

@@ -226,6 +226,7 @@ async fn factors(tx: &mut Tx) -> Result<(), Error> {
     passkeys::of_user(tx, user.id).await?;
     passkeys::count(tx, user.id).await?;
     passkeys::find_by_credential(tx, &key.credential_id).await?;
+    passkeys::has_way_in(tx, user.id).await?;
     passkeys::shown(tx, &key, "newer", NOW).await?;
     passkeys::rename(tx, user.id, key.id, &[1]).await?;
     passkeys::remove(tx, user.id, key.id).await?;

@@ -224,6 +224,7 @@ create table mails (
 );
 create index mails_due on mails (due_at) where due_at is not null;
 create index mails_old on mails (created_at);
+create index mails_given_up on mails (created_at) where due_at is null and sent_at is null;
 
 -- Everything a person makes is the person's own inside the workspace.
 alter table events add column user_id text;
