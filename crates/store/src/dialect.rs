@@ -4,7 +4,7 @@
 use crate::error::Result;
 use crate::tx::{Read, Tx};
 use crate::{Kind, args};
-use domain::id::GenerationId;
+use domain::id::{GenerationId, UserId};
 
 /// An advisory lock (Postgres): one number for each kind of work that one at a time may do.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +40,18 @@ pub(crate) async fn lock_generation(tx: &mut Tx, id: GenerationId) -> Result<()>
         Kind::Sqlite => Ok(()),
         Kind::Postgres => {
             let sql = "select id from generations where id = $1 for no key update";
+            tx.all(sql, args![id]).await.map(|_| ())
+        }
+    }
+}
+
+/// Makes changes of what proves who somebody is wait for each other, so that of two that each leave the
+/// other as the last one, the second sees that.
+pub(crate) async fn lock_user(tx: &mut Tx, id: UserId) -> Result<()> {
+    match tx.kind() {
+        Kind::Sqlite => Ok(()),
+        Kind::Postgres => {
+            let sql = "select id from users where id = $1 for no key update";
             tx.all(sql, args![id]).await.map(|_| ())
         }
     }

@@ -45,6 +45,7 @@ pub mod mails;
 pub mod members;
 pub mod migrate;
 pub mod passkeys;
+pub mod proofs;
 pub mod quotes;
 pub mod recovery_codes;
 pub mod refresh_tokens;

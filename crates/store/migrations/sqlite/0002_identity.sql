@@ -90,6 +90,15 @@ create table token_keys (
     constraint token_keys_pkey primary key (kid)
 ) strict;
 
+-- Proofs of possession that were shown: none is good twice, at whatever process. Used where several
+-- processes share the database.
+create table proofs (
+    once text not null,
+    forget_at integer not null,
+    constraint proofs_pkey primary key (once)
+) strict;
+create index proofs_old on proofs (forget_at);
+
 -- Unguessable, short-lived, used once: verification, reset, invitation, setup, login half-way, challenges.
 create table tickets (
     hash text not null,
