@@ -26,4 +26,4 @@ mod studio;
 pub mod uploads;
 pub mod work;
 
-pub use studio::{Parts, Studio};
+pub use studio::{Parts, StartError, Studio};

@@ -48,6 +48,9 @@ pub struct Metrics {
     oldest_ready: Gauge,
     fenced: Counter,
     relay_failures: Counter,
+    mails: Family<StateLabel, Counter>,
+    mails_waiting: Gauge,
+    oldest_mail: Gauge,
     requests: Family<RouteLabel, Counter>,
     latency: Histogram,
 }
@@ -65,6 +68,9 @@ impl Metrics {
             oldest_ready: Gauge::default(),
             fenced: Counter::default(),
             relay_failures: Counter::default(),
+            mails: Family::default(),
+            mails_waiting: Gauge::default(),
+            oldest_mail: Gauge::default(),
             requests: Family::default(),
             latency: Histogram::new(exponential_buckets(0.000_25, 2.0, 18)),
         };
@@ -119,6 +125,22 @@ impl Metrics {
             self.relay_failures.clone(),
         );
         registry.register(
+            "mails",
+            "Tries to send a letter by outcome: sent, later, given_up",
+            self.mails.clone(),
+        );
+        registry.register(
+            "mails_waiting",
+            "Letters that wait to be sent",
+            self.mails_waiting.clone(),
+        );
+        registry.register_with_unit(
+            "oldest_waiting_mail_age",
+            "How long the oldest letter waits",
+            Unit::Seconds,
+            self.oldest_mail.clone(),
+        );
+        registry.register(
             "http_requests",
             "HTTP requests by route and status",
             self.requests.clone(),
@@ -137,6 +159,19 @@ impl Metrics {
                 kind: kind.to_string(),
             })
             .inc();
+    }
+
+    pub(crate) fn mail(&self, outcome: &'static str) {
+        self.mails
+            .get_or_create(&StateLabel {
+                state: outcome.to_owned(),
+            })
+            .inc();
+    }
+
+    pub(crate) fn set_mails(&self, waiting: i64, oldest_seconds: i64) {
+        self.mails_waiting.set(waiting);
+        self.oldest_mail.set(oldest_seconds.max(0));
     }
 
     pub(crate) fn ended(&self, state: JobState) {

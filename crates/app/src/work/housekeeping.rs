@@ -71,6 +71,8 @@ impl Studio {
                     };
                     let keys = store::idempotency::forget_before(tx, before(KEY_MEMORY)).await?;
                     let events = store::events::prune_before(tx, before(EVENT_MEMORY)).await?;
+                    let memory = crate::identity::outbox::MEMORY;
+                    store::mails::forget_before(tx, before(memory)).await?;
                     Ok(Some((keys, events)))
                 })
             })
