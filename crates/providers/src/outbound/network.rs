@@ -46,6 +46,12 @@ impl Cidr {
     }
 }
 
+impl std::fmt::Display for Cidr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
 const fn same_start(a: u128, b: u128, width: u32, prefix: u8) -> bool {
     let rest = width - prefix as u32;
     if rest >= 128 { true } else { a >> rest == b >> rest }
