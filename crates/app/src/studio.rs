@@ -3,6 +3,8 @@
 use crate::catalogue::Catalogue;
 use crate::clock::{Clock, random};
 use crate::events::Feed;
+use crate::identity::accounts::{Accounts, AccountsError};
+use crate::identity::outbox::Outbox;
 use crate::metrics::Metrics;
 use crate::private::Private;
 use crate::settings::Settings;
@@ -48,12 +50,30 @@ pub struct Parts {
     pub settings: Settings,
 }
 
+/// Why the parts do not make a studio.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A key cannot be derived.
+    #[error(transparent)]
+    Key(#[from] vault::KeyError),
+    /// Mail cannot be sent with these settings.
+    #[error(transparent)]
+    Mail(#[from] notify::ConfigError),
+    /// Accounts cannot be looked after with these settings.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
+}
+
 /// One running studio.
 pub struct Studio {
     pub(crate) db: Db,
     pub(crate) vault: Vault,
     pub(crate) keys: Arc<dyn KeyProvider>,
-    pub(crate) private: Private,
+    pub(crate) private: Arc<Private>,
+    pub(crate) keyring: crate::identity::keys::Keyring,
+    pub(crate) identity: crate::identity::Rooms,
+    pub(crate) accounts: Accounts,
+    pub(crate) outbox: Outbox,
     pub(crate) catalogue: Catalogue,
     pub(crate) media: MediaWorker,
     pub(crate) clock: Clock,
@@ -71,15 +91,29 @@ impl Studio {
     /// Puts the parts together.
     ///
     /// # Errors
-    /// If a key cannot be derived.
-    pub fn new(parts: Parts) -> Result<Arc<Self>, vault::KeyError> {
-        let private = Private::new(Arc::clone(&parts.keys))?;
+    /// [`StartError`].
+    pub fn new(parts: Parts) -> Result<Arc<Self>, StartError> {
+        let private = Arc::new(Private::new(Arc::clone(&parts.keys))?);
+        let boot = BootId::new(parts.clock.now(), random());
+        let identity = crate::identity::Rooms::new(
+            parts.keys.as_ref(),
+            parts.settings.public_url.as_deref(),
+            parts.db.kind() == store::Kind::Postgres,
+            boot,
+        )?;
+        let keyring = crate::identity::keys::Keyring::new(parts.keys.as_ref())?;
+        let accounts = Accounts::new(&parts.settings.identity, parts.keys.as_ref())?;
+        let outbox = Outbox::new(parts.keys.as_ref(), &parts.settings)?;
         Ok(Arc::new(Self {
-            boot: BootId::new(parts.clock.now(), random()),
+            boot,
+            accounts,
+            outbox,
+            identity,
             db: parts.db,
             vault: parts.vault,
             keys: parts.keys,
             private,
+            keyring,
             catalogue: parts.catalogue,
             media: parts.media,
             clock: parts.clock,

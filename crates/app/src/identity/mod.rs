@@ -3,16 +3,93 @@
 //! One file for each noun. Whoever acts is an [`domain::actor::Actor`], and only
 //! [`crate::Studio::authenticate`] makes one from a request.
 
+pub mod accounts;
+mod agent;
 mod denied;
+pub mod factors;
+pub mod keys;
+mod lasting;
+pub mod letters;
+pub mod login;
+pub mod outbox;
+mod passkey_login;
+pub mod passkeys;
+mod possession;
+pub mod recovery;
+pub mod register;
+pub mod reset;
+mod sessions;
 pub mod settings;
+pub mod setup;
 mod standing;
+mod step_up;
+mod throttle;
+mod token_keys;
+mod tokens;
+pub mod totp;
 
+pub use factors::{FactorError, SecondFactor};
+pub use sessions::{SessionError, SessionView};
 pub use settings::Settings;
+pub use standing::{MAX_STANDINGS, STANDING_MEMORY};
+pub use token_keys::{ANNOUNCED, KeyStatus, Stage, TokenKeyError};
+pub use tokens::{Refresh, SessionOpener};
 
-use domain::id::SessionId;
+use domain::actor::SystemScope;
+use domain::id::{BootId, SessionId, UserId, WorkspaceId};
+use domain::identity::{Client, Method};
 use secrecy::SecretString;
 use std::net::IpAddr;
 use std::time::Duration;
+
+/// What identity does by itself.
+pub(crate) const SYSTEM: SystemScope = SystemScope { reason: "identity" };
+
+/// What identity keeps in this process: signing keys and standings of the last seconds, proofs of the
+/// last minutes.
+pub(crate) struct Rooms {
+    pub(crate) token_keys: token_keys::TokenKeys,
+    pub(crate) standings: standing::Standings,
+    pub(crate) possession: possession::Possession,
+    /// The side that asks for passkeys, once it is known how browsers reach this studio.
+    pub(crate) relying_party: std::sync::OnceLock<Option<credentials::passkeys::RelyingParty>>,
+}
+
+impl Rooms {
+    /// Empty rooms. `shared`: other processes work on the same database.
+    pub(crate) fn new(
+        keys: &dyn vault::KeyProvider,
+        public_url: Option<&str>,
+        shared: bool,
+        boot: BootId,
+    ) -> Result<Self, vault::KeyError> {
+        Ok(Self {
+            token_keys: token_keys::TokenKeys::new(public_url),
+            standings: standing::Standings::of(MAX_STANDINGS),
+            possession: possession::Possession::new(keys, shared, boot)?,
+            relying_party: passkeys::known_party(public_url),
+        })
+    }
+}
+
+/// A login that succeeded: what its session is opened with.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Who.
+    pub user: UserId,
+    /// Where: a workspace that they are a member of.
+    pub workspace: WorkspaceId,
+    /// How the tokens travel.
+    pub client: Client,
+    /// Which browser on which system, in a few words.
+    pub agent: String,
+    /// A coarse network.
+    pub network: String,
+    /// How they proved who they are.
+    pub methods: Vec<Method>,
+    /// The key that the tokens are bound to ([`crate::Studio::bind_to`]).
+    pub jkt: Option<String>,
+}
 
 /// What a request shows to prove who is asking.
 #[derive(Debug)]
@@ -90,4 +167,15 @@ pub struct Tokens {
     pub session: SessionId,
     /// `Bearer`, or `DPoP` when they are bound to a key.
     pub token_type: &'static str,
+}
+
+impl From<TokenKeyError> for Unauthenticated {
+    fn from(error: TokenKeyError) -> Self {
+        match error {
+            TokenKeyError::Store(error) => Self::Store(error),
+            TokenKeyError::Key(error) => Self::Key(error),
+            // Only turning keys says so, and nobody turns keys to find out who is asking.
+            TokenKeyError::Scheduled(_) => Self::Unknown,
+        }
+    }
 }

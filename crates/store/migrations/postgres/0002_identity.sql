@@ -66,6 +66,7 @@ create table sessions (
 );
 create index sessions_of_user on sessions (user_id, id) where ended_at is null;
 create index sessions_over on sessions (ends_at);
+create index sessions_seen on sessions (user_id, used_at);
 
 create table refresh_tokens (
     hash text not null,
