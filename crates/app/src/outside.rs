@@ -1,5 +1,7 @@
-//! Errors of the floor below that an answer to a caller must tell apart.
+//! What of the floor below the floors above speak of: errors that an answer to a caller must tell apart,
+//! and networks.
 
 pub use media::MediaError;
+pub use providers::outbound::Cidr;
 pub use store::Error as StoreError;
 pub use vault::{KeyError, VaultError};
