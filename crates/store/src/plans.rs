@@ -18,8 +18,8 @@ use crate::quotes::{self, Quote};
 use crate::uploads::{self, Upload};
 use crate::{
     Arg, Db, Error, Tx, args, attempts, audit, devices, events, factor_failures, fair_queue, generations,
-    idempotency, jobs, ledger, login_failures, members, migrate, passkeys, recovery_codes, singleton,
-    tickets, totp, users, workspaces,
+    idempotency, invitations, jobs, ledger, login_failures, members, migrate, passkeys, people,
+    recovery_codes, singleton, tickets, totp, users, workspaces,
 };
 use bed::{NOW, at, fresh, local, new_generation, new_job, rules};
 use domain::actor::{FIRST_WORKSPACE, LOCAL_USER, SystemScope};
@@ -27,7 +27,9 @@ use domain::audit::{Action, Entry};
 use domain::capability::ProviderName;
 use domain::event::Event;
 use domain::generation::State;
-use domain::id::{AssetId, AttemptId, AuditId, EventId, KeyId, LedgerId, MailId, QuoteId, UploadId, UserId};
+use domain::id::{
+    AssetId, AttemptId, AuditId, EventId, InvitationId, KeyId, LedgerId, MailId, QuoteId, UploadId, UserId,
+};
 use domain::identity::{AccountState, Scopes};
 use domain::job::intend;
 use domain::ledger::{Line, Posting};
@@ -116,6 +118,7 @@ async fn everything(tx: &mut Tx) -> Result<(), Error> {
     told(tx, new.id).await?;
     accounts(tx).await?;
     letters(tx).await?;
+    administered(tx).await?;
     factors(tx).await?;
     generations::mark_deleted(tx, &scope, new.id, NOW).await?;
     generations::deleted_with_media(tx, SYSTEM, 5).await?;
@@ -242,6 +245,17 @@ async fn factors(tx: &mut Tx) -> Result<(), Error> {
     factor_failures::delay(tx, user.id, NOW).await?;
     factor_failures::find(tx, user.id).await?;
     factor_failures::clear(tx, user.id).await
+}
+
+async fn administered(tx: &mut Tx) -> Result<(), Error> {
+    people::memberships(tx, LOCAL_USER, LOCAL_USER).await?;
+    people::last_seen(tx, LOCAL_USER, LOCAL_USER).await?;
+    people::with_second_factor(tx, LOCAL_USER, LOCAL_USER).await?;
+    people::member_counts(tx, FIRST_WORKSPACE, FIRST_WORKSPACE).await?;
+    let invitation = InvitationId::from_value(fresh());
+    invitations::page(tx, NOW, Some((NOW, invitation)), 5).await?;
+    invitations::find(tx, invitation, NOW).await?;
+    Ok(())
 }
 
 async fn letters(tx: &mut Tx) -> Result<(), Error> {

@@ -28,6 +28,7 @@ mod jobs;
 mod ledger;
 mod mails;
 mod migrate;
+mod people;
 mod queue;
 mod scope;
 mod small;
