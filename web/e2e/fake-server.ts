@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Finding, Generation, GenerationRequest, Model, Problem } from '../src/lib/api/types';
+import { FakeIdentity } from './fake-identity';
 import { picture } from './picture';
 
 /** The header that the studio itself sends. */
@@ -90,6 +91,7 @@ export interface FakeOptions {
 export type Trap = { method: string; path: RegExp; problem: Problem; headers?: Record<string, string> };
 
 export class FakeStudio {
+  readonly identity = new FakeIdentity();
   pace: number;
   /** Generations stop at this percentage until it is undefined again. */
   holdAt: number | undefined;
@@ -117,7 +119,8 @@ export class FakeStudio {
 
   async start(): Promise<string> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    // By name, since passkeys belong to names.
+    return `http://localhost:${(this.#server.address() as AddressInfo).port}`;
   }
 
   async stop(): Promise<void> {
@@ -128,6 +131,7 @@ export class FakeStudio {
   /** Forgets everything that was made. */
   clear(): void {
     this.#generations.clear();
+    this.identity.clear();
     this.traps.length = 0;
     this.attempts.length = 0;
     this.keys.length = 0;
@@ -172,6 +176,12 @@ export class FakeStudio {
     }
     if (!url.pathname.startsWith('/api/')) return this.#file(url.pathname, request, response);
     const [, , , area, id, verb] = url.pathname.split('/');
+    if (['auth', 'setup', 'me', 'admin'].includes(area ?? '')) {
+      const text = (await read(request)).toString('utf8');
+      return this.identity.serve(method, url.pathname.slice('/api/v1'.length), request, response, text);
+    }
+    const login = this.identity.who(request);
+    if ('status' in login) return problem(response, login.body as Problem);
     if (area === 'models') return json(response, 200, { items: MODELS });
     if (area === 'events') return this.#stream(request, response);
     if (area === 'uploads') return this.#upload(method, id, request, response);

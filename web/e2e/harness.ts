@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { FakeStudio } from './fake-server';
 
@@ -20,6 +20,8 @@ const FLAGS = [
 ];
 
 export interface Visit {
+  /** E-mail of who is signed in at the fake studio, or `nobody`. A real studio is entered as STUDIO_EMAIL. */
+  as?: string;
   theme?: 'light' | 'dark';
   locale?: 'pt-BR' | 'en-US';
   width?: number;
@@ -27,6 +29,11 @@ export interface Visit {
   calm?: boolean;
   forcedColours?: boolean;
 }
+
+type State = Exclude<NonNullable<BrowserContextOptions['storageState']>, string>;
+const COOKIE = { domain: 'localhost', path: '/', expires: -1, httpOnly: true, secure: true, sameSite: 'Strict' } as const;
+/** How long one login serves several visits: none of them lives long enough to renew it. */
+const STATE_MS = 240_000;
 
 /** A page that remembers everything it should not have done. */
 export interface Watched {
@@ -41,6 +48,8 @@ export class Stage {
   readonly fake: FakeStudio | undefined;
   url = '';
   #browser: Browser | undefined;
+  #state: State | undefined;
+  #since = 0;
 
   constructor() {
     const given = process.env['STUDIO_URL'];
@@ -64,6 +73,7 @@ export class Stage {
   async visit(path = '/', visit: Visit = {}): Promise<Watched> {
     if (this.#browser === undefined) throw new Error('the stage is not open');
     const context = await this.#browser.newContext({
+      ...(visit.as === 'nobody' ? {} : { storageState: await this.#signedIn(visit.as) }),
       colorScheme: visit.theme ?? 'light',
       locale: visit.locale ?? 'pt-BR',
       viewport: { width: visit.width ?? 1280, height: visit.height ?? 860 },
@@ -72,6 +82,28 @@ export class Stage {
       acceptDownloads: true,
     });
     return this.enter(context, path);
+  }
+
+  /** What a browser keeps of a login: the cookies, and when the session is to be renewed. */
+  async #signedIn(email: string | undefined): Promise<State> {
+    if (this.fake !== undefined) {
+      const cookies = this.fake.identity.enter(email).map((cookie) => ({ ...cookie, ...COOKIE }));
+      return { cookies, origins: [{ origin: this.url, localStorage: [{ name: 'studio.session_until', value: String(Date.now() + 600_000) }] }] };
+    }
+    if (this.#state !== undefined && Date.now() - this.#since < STATE_MS) return this.#state;
+    const context = await (this.#browser as Browser).newContext();
+    const page = await context.newPage();
+    await page.goto(`${this.url}/favicon.svg`);
+    const until = await page.evaluate(async (body) => {
+      const answer = await fetch('/api/v1/auth/login', { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      if (!answer.ok) throw new Error(`login: ${answer.status} ${await answer.text()}`);
+      return Date.now() + ((await answer.json()) as { expires_in: number }).expires_in * 1_000;
+    }, JSON.stringify({ email: process.env['STUDIO_EMAIL'], password: process.env['STUDIO_PASSWORD'], client: 'browser' }));
+    const { cookies } = await context.storageState();
+    await context.close();
+    this.#since = Date.now();
+    this.#state = { cookies, origins: [{ origin: this.url, localStorage: [{ name: 'studio.session_until', value: String(until) }] }] };
+    return this.#state;
   }
 
   /** Another tab of the same visitor. */
@@ -100,17 +132,30 @@ export class Stage {
   }
 }
 
+/** A virtual authenticator (WebDriver's, over the debugger) that holds passkeys and verifies its user. */
+export async function withAuthenticator(page: Page): Promise<{ credentials: () => Promise<number> }> {
+  const debug = await page.context().newCDPSession(page);
+  await debug.send('WebAuthn.enable', { enableUI: false });
+  const { authenticatorId } = await debug.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true,
+      isUserVerified: true, automaticPresenceSimulation: true,
+    },
+  });
+  return { credentials: async () => (await debug.send('WebAuthn.getCredentials', { authenticatorId })).credentials.length };
+}
+
 interface AxeResults {
   violations: { id: string; help: string; nodes: { target: string[]; failureSummary?: string }[] }[];
 }
 
-/** Runs axe (WCAG 2.2 A and AA) through the debugger, since the policy lets no foreign script in. */
-export async function audit(page: Page, state: string): Promise<void> {
+/** Runs axe (WCAG 2.2 A and AA), on a part where the rest is covered, through the debugger, since the policy lets no foreign script in. */
+export async function audit(page: Page, state: string, within?: string): Promise<void> {
   const debug = await page.context().newCDPSession(page);
   await debug.send('Runtime.evaluate', { expression: AXE });
   const options = { runOnly: { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] } };
   const answer = await debug.send('Runtime.evaluate', {
-    expression: `axe.run(document, ${JSON.stringify(options)}).then((found) => JSON.stringify(found))`,
+    expression: `axe.run(${within === undefined ? 'document' : JSON.stringify(within)}, ${JSON.stringify(options)}).then((found) => JSON.stringify(found))`,
     awaitPromise: true,
     returnByValue: true,
   });

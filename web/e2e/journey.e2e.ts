@@ -164,7 +164,7 @@ describe('any studio', () => {
 
   test('the language and the theme stay chosen', async () => {
     const { page } = await visit();
-    await page.getByRole('button', { name: 'Preferências' }).click();
+    await page.getByRole('button', { name: /^Conta de/ }).click();
     await page.getByRole('radio', { name: 'English' }).check();
     await page.getByRole('radio', { name: 'Dark' }).check();
     await page.reload();
@@ -176,7 +176,7 @@ describe('any studio', () => {
   test.each([320, 390])('nothing scrolls sideways at %i px', async (width) => {
     const { page } = await visit('/', { width, height: 640 });
     await expectNoSidewaysScroll(page);
-    await page.getByRole('button', { name: 'Preferências' }).click();
+    await page.getByRole('button', { name: /^Conta de/ }).click();
     await expectNoSidewaysScroll(page);
     await shoot(page, `reflow-${width}`);
   });

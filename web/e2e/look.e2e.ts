@@ -104,7 +104,7 @@ unless.each(THEMES)('in the %s theme', (theme) => {
 
   test('preferences', async () => {
     await look('preferences', '/', { locale: 'en-US' }, async (page) => {
-      await page.getByRole('button', { name: 'Preferences' }).click();
+      await page.getByRole('button', { name: /^Account of/ }).click();
       await page.getByRole('dialog').waitFor();
     });
   });

@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { GENERATION_STATES, PURPOSES, REFERENCE_ROLES, STAGES } from '../src/lib/api/types';
+import { ACCOUNT_STATES, PERSON_ROLES, SCOPE_OBJECTS } from '../src/lib/api/identityTypes';
+import { STRENGTHS } from '../src/lib/session/strength';
+import { STEPS } from '../src/screens/setup/steps';
 import { chooseLocale, fill, FIRST, type Key, LOCALES, lookUp, speak, translatePlural } from '../src/lib/i18n/message';
 import { THEMES } from '../src/lib/theme.svelte';
 import { page, server } from './sources';
@@ -19,8 +22,19 @@ const CLOSED: Record<string, readonly string[]> = {
   role: REFERENCE_ROLES,
   purpose: PURPOSES,
   live: ['connecting', 'live', 'reconnecting'],
+  person_role: PERSON_ROLES,
+  role_help: PERSON_ROLES,
+  account_state: ACCOUNT_STATES,
+  scope: [...SCOPE_OBJECTS, 'all'],
+  scope_verb: ['read', 'write'],
+  strength: STRENGTHS,
+  credential: ['passkey', 'password'],
+  'setup.step': STEPS,
   announce: ['queued', 'running', 'half', 'succeeded', 'stopped'],
 };
+
+/** What an administrator does to an account: each is named, explained before, and told after. */
+const PERSON_ACTS = ['disable', 'enable', 'reset', 'end_sessions'];
 
 /** Keys that the server names by a code; the code must stand in the server's or the page's source. */
 const OPEN = ['error', 'screening', 'screening_action', 'note', 'note_help', 'field_error', 'words'] as const;
@@ -37,6 +51,10 @@ function isUsed(key: string): boolean {
   const [family = '', ...rest] = key.split('.');
   const code = rest.join('.');
   if (CLOSED[family]?.includes(code) === true) return true;
+  const last = key.lastIndexOf('.');
+  if (CLOSED[key.slice(0, last)]?.includes(key.slice(last + 1)) === true) return true;
+  if (family === 'people' && PERSON_ACTS.includes(code.replace(/_(text|done)$/, ''))) return true;
+  if (family === 'menu') return quoted(pageText, code);
   if (family === 'own') return quoted(pageText, code);
   if (/^price\.per_(image|second|video)$/.test(key) || /^create\.no_model_(image|video)$/.test(key)) return true;
   if (!(OPEN as readonly string[]).includes(family)) return false;

@@ -31,6 +31,12 @@ class Router {
     this.#arrive(0);
   }
 
+  /** Goes there without a way back: what was here is no place to come back to. */
+  replace(address: string): void {
+    history.replaceState({ scroll: 0 }, '', address);
+    this.#arrive(0);
+  }
+
   start(): () => void {
     history.scrollRestoration = 'manual';
     const click = (event: MouseEvent): void => {

@@ -2,9 +2,25 @@
 export const ROUTES = {
   create: '/',
   job: '/jobs/:id',
+  security: '/me/security',
+  people: '/admin/users',
+  workspaces: '/admin/workspaces',
+  members: '/admin/workspaces/:id',
+  setup: '/setup',
+  login: '/login',
+  register: '/register',
+  verify: '/verify-email',
+  forgot: '/forgot',
+  reset: '/reset',
+  invitation: '/invitation',
 } as const;
 
 export type RouteName = keyof typeof ROUTES;
+
+/** What is shown without a session. */
+const ENTRANCES: readonly RouteName[] = ['setup', 'login', 'register', 'verify', 'forgot', 'reset', 'invitation'];
+
+export const isEntrance = (place: Place | undefined): boolean => place !== undefined && ENTRANCES.includes(place.name);
 
 type ParameterNames<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
   ? Name | ParameterNames<`/${Rest}`>

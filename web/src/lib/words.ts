@@ -2,28 +2,46 @@
 import type { ProblemError } from './api/problem';
 import type { Fault, FieldProblem, Generation, Model, Money, Note, Price } from './api/types';
 import { money } from './format';
-import { language, named, t } from './i18n/i18n.svelte';
+import { language, named, plural, t } from './i18n/i18n.svelte';
 import { modelList } from './modelList.svelte';
 
 /** What went wrong, in words: ours when the catalogue knows the code, else the server's. */
 export function problemText(error: ProblemError): string {
   const { code, detail, title } = error.problem;
   const family = code.split('.')[0] ?? '';
-  return named(`error.${code}`, named(`error.${family}`, detail ?? title));
+  const values = error.retryAfter === undefined ? { wait: t('wait.a_while') } : { wait: waitText(error.retryAfter) };
+  return named(`error.${code}`, named(`error.${family}`, detail ?? title, values), values);
 }
+
+/** "40 seconds", "3 minutes": how long to wait before another try. */
+export const waitText = (seconds: number): string =>
+  seconds < 90 ? plural('seconds', Math.max(1, Math.ceil(seconds))) : plural('minutes', Math.ceil(seconds / 60));
 
 export const faultText = (fault: Fault): string =>
   named(`error.${fault.code}`, named(`error.${fault.code.split('.')[0] ?? ''}`, fault.detail));
 
 /** What is wrong with one field, beside it. */
 export const fieldText = (error: FieldProblem | undefined): string | undefined =>
-  error === undefined ? undefined : named(`field_error.${error.code}`, error.detail);
+  error === undefined
+    ? undefined
+    : named(`field_error.${error.field}.${error.code}`, named(`field_error.${error.code}`, error.detail));
 
 export const noteTitle = (note: Note): string => named(`note.${note.code}`, note.detail);
 
 /** Notes that are a label of the whole result and stand beside its name. */
 const LABELS: readonly string[] = ['demo_model', 'animated_still'];
 export const isLabel = (note: Note): boolean => LABELS.includes(note.code);
+
+/** What a key may do, thing by thing: "Generations: read, change". */
+export function scopesText(scopes: readonly string[]): string {
+  if (scopes.includes('*')) return t('scope.all');
+  const verbs = new Map<string, string[]>();
+  for (const scope of scopes) {
+    const [object = '', verb = ''] = scope.split(':');
+    verbs.set(object, [...(verbs.get(object) ?? []), named(`scope_verb.${verb}`, verb)]);
+  }
+  return [...verbs].map(([object, all]) => `${named(`scope.${object}`, object)}: ${all.join(', ')}`).join(' · ');
+}
 
 /** A finding's kind is its code: `screening.cpf`. */
 export const findingText = (kind: string): string => named(kind, kind);

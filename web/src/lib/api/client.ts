@@ -1,27 +1,15 @@
-import { problemFrom, ProblemError, unreachable } from './problem';
+import { transport } from '../session/gate';
+import { ProblemError } from './problem';
+import { BASE } from './transport';
 import type { Generation, GenerationRequest, Model, Page } from './types';
-
-const BASE = '/api/v1';
 
 /** How often one click is sent at most: the first time and two repeats, all under one idempotency key. */
 export const SUBMIT_ATTEMPTS = 3;
 const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 5_000;
 
-async function call(path: string, init?: RequestInit): Promise<Response> {
-  let response: Response;
-  try {
-    response = await fetch(BASE + path, { ...init, headers: { accept: 'application/json', ...init?.headers } });
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw unreachable();
-  }
-  if (!response.ok) throw await problemFrom(response);
-  return response;
-}
-
 async function json<T>(path: string, init?: RequestInit): Promise<T> {
-  return (await (await call(path, init)).json()) as T;
+  return (await (await transport.call(path, init)).json()) as T;
 }
 
 function post<T>(path: string, key: string, body?: unknown): Promise<T> {
@@ -82,7 +70,7 @@ export const retryGeneration = (id: string, key: string): Promise<Generation> =>
   submitOnce((sameKey) => post<Generation>(`/generations/${encodeURIComponent(id)}/retry`, sameKey), key);
 
 export const deleteGeneration = async (id: string): Promise<void> => {
-  await call(`/generations/${encodeURIComponent(id)}`, { method: 'DELETE' });
+  await transport.call(`/generations/${encodeURIComponent(id)}`, { method: 'DELETE' });
 };
 
 export const contentUrl = (asset: string): string => `${BASE}/assets/${encodeURIComponent(asset)}/content`;

@@ -208,4 +208,6 @@ export interface Problem {
   code: string;
   request_id?: string | null;
   errors?: FieldProblem[];
+  /** Ways to show who one is, where that is what is missing (`second_factor_needed`, `step_up_required`). */
+  methods?: string[] | null;
 }

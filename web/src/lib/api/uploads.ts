@@ -1,4 +1,5 @@
 /** Uploads by tus 1.0.0 (https://tus.io/protocols/resumable-upload), creation and core only. */
+import { transport } from '../session/gate';
 import { problemFrom, ProblemError, unreachable } from './problem';
 
 const TUS = '1.0.0';
@@ -29,7 +30,7 @@ export const metadata = (type: string): string => `filetype ${btoa(type)}`;
 
 /** Sends the file and returns the id of the asset it became. */
 export async function upload(file: File, options: UploadOptions): Promise<string> {
-  const send = options.fetch ?? fetch;
+  const send = options.fetch ?? ((url, init) => transport.send(String(url), init));
   const wait = options.wait ?? ((ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)));
   const request = async (url: string, init: RequestInit): Promise<Response> => {
     let response: Response;

@@ -1,4 +1,5 @@
 import type { GenerationUpdate } from '../api/types';
+import { transport } from '../session/gate';
 import { follow, type LinkStatus } from './connection';
 import { type Channel, shareEvents } from './shared';
 
@@ -22,7 +23,7 @@ class Live {
   start(handlers: { onUpdate: (update: GenerationUpdate) => void; onLive: () => void }): () => void {
     return shareEvents({
       url: '/api/v1/events',
-      follow,
+      follow: (options) => follow({ ...options, fetch: (url, init) => transport.send(String(url), init) }),
       locks: 'locks' in navigator ? navigator.locks : undefined,
       openChannel: 'BroadcastChannel' in globalThis ? () => new BroadcastChannel('studio-events') as Channel : undefined,
       onEvent: (event) => {

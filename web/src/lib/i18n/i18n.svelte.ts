@@ -14,6 +14,9 @@ import {
 
 const STORED = 'studio.locale';
 
+/** Each language is named in itself, so that whoever is lost can find theirs. */
+export const NAMES: Readonly<Record<Locale, string>> = { 'pt-BR': 'Português', en: 'English' };
+
 class Language {
   #spoken = $state.raw(FIRST);
 

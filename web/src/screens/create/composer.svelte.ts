@@ -35,6 +35,7 @@ class Composer {
   /** The text that `problem` is about; findings point into it. */
   refusedPrompt = $state('');
   #sent: Sent | undefined;
+  #begun = false;
 
   readonly model = $derived(chooseModel(modelList.items, this.kind, this.modelKey));
   readonly ability = $derived(this.model === undefined ? undefined : abilityFor(this.model, this.kind));
@@ -44,10 +45,6 @@ class Composer {
   readonly characters = $derived(countCharacters(this.prompt));
   /** The same click can be sent again under its key. */
   readonly canRepeat = $derived(this.problem !== undefined && canBeRepeated(this.problem));
-
-  constructor() {
-    this.#restore();
-  }
 
   #check(): OwnProblem | undefined {
     if (this.prompt.trim() === '') return 'prompt.empty';
@@ -104,8 +101,16 @@ class Composer {
     }
   }
 
+  /** Takes up what was being written, once it is known whose it is. */
+  begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#restore();
+  }
+
   /** Takes over what an earlier generation was made from. */
   reuse(generation: Generation): void {
+    this.#begun = true;
     this.kind = generation.kind;
     this.prompt = generation.prompt;
     this.modelKey = keyOf({ provider: generation.provider, id: generation.model });

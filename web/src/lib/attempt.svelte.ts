@@ -1,0 +1,44 @@
+import { getContext, setContext } from 'svelte';
+import { ProblemError } from './api/problem';
+import { wasLeft } from './api/transport';
+
+/** One thing at a time that a person asks for: whether it is under way, and why it did not work. */
+export class Attempt {
+  busy = $state(false);
+  problem = $state.raw<ProblemError | undefined>(undefined);
+
+  /** Runs it unless something is under way. True when it worked. */
+  async run(work: () => Promise<void>): Promise<boolean> {
+    if (this.busy) return false;
+    this.busy = true;
+    this.problem = undefined;
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      if (error instanceof DOMException && error.name === 'AbortError') return false;
+      if (!(error instanceof ProblemError)) throw error;
+      if (!wasLeft(error)) this.problem = error;
+      return false;
+    } finally {
+      this.busy = false;
+    }
+  }
+}
+
+/** What a field knows of the form around it. */
+export class FormState {
+  /** Ids of required fields that were empty when the form was sent. */
+  missing = $state.raw<ReadonlySet<string>>(new Set());
+  readonly attempt: () => Attempt;
+
+  constructor(attempt: () => Attempt) {
+    this.attempt = attempt;
+  }
+}
+
+const KEY = Symbol('form');
+
+export const provideForm = (state: FormState): FormState => setContext(KEY, state);
+
+export const formAround = (): FormState | undefined => getContext<FormState | undefined>(KEY);
