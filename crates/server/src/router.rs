@@ -2,15 +2,18 @@
 //! or the table does not know fails them.
 
 use crate::Site;
-use crate::access::Access::{self, Public, Right};
-use crate::middleware::{access, guard, headers, identity, request_id};
+use crate::access::Access::{self, Entrance, Fresh, Public, Right};
+use crate::middleware::{access, arrival, guard, headers, identity, request_id};
 use crate::problem::Problem;
-use crate::routes::{assets, callbacks, docs, events, generations, health, models, quotes, uploads};
+use crate::routes::{
+    assets, callbacks, docs, events, factors, generations, health, keys, models, passkeys, quotes, sessions,
+    uploads,
+};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, patch, post};
 use domain::rights::Action::{Change, Create, Delete, Read};
 use domain::rights::Object;
 use std::sync::Arc;
@@ -74,6 +77,63 @@ pub const ROUTES: &[Route] = &[
     route("head", "/api/v1/uploads/{id}", Right(Read, Object::Asset)),
     route("get", "/api/v1/uploads/{id}", Right(Read, Object::Asset)),
     route("patch", "/api/v1/uploads/{id}", Right(Change, Object::Asset)),
+    route("get", "/.well-known/jwks.json", Public),
+    route("post", "/api/v1/auth/refresh", Entrance),
+    route("post", "/api/v1/auth/logout", Public),
+    route("get", "/api/v1/me/sessions", Right(Read, Object::Session)),
+    route("delete", "/api/v1/me/sessions", Right(Delete, Object::Session)),
+    route(
+        "delete",
+        "/api/v1/me/sessions/{id}",
+        Right(Delete, Object::Session),
+    ),
+    route("get", "/api/v1/me/api-keys", Right(Read, Object::ApiKey)),
+    route("post", "/api/v1/me/api-keys", Fresh(Create, Object::ApiKey)),
+    route(
+        "delete",
+        "/api/v1/me/api-keys/{id}",
+        Fresh(Delete, Object::ApiKey),
+    ),
+    route("get", "/api/v1/me/factors", Right(Read, Object::Factor)),
+    route(
+        "post",
+        "/api/v1/auth/passkeys/register/start",
+        Fresh(Create, Object::Factor),
+    ),
+    route(
+        "post",
+        "/api/v1/auth/passkeys/register/finish",
+        Fresh(Create, Object::Factor),
+    ),
+    route(
+        "patch",
+        "/api/v1/auth/passkeys/{id}",
+        Fresh(Change, Object::Factor),
+    ),
+    route(
+        "delete",
+        "/api/v1/auth/passkeys/{id}",
+        Fresh(Delete, Object::Factor),
+    ),
+    route("post", "/api/v1/auth/totp/start", Fresh(Create, Object::Factor)),
+    route("post", "/api/v1/auth/totp/confirm", Fresh(Create, Object::Factor)),
+    route("delete", "/api/v1/auth/totp", Fresh(Delete, Object::Factor)),
+    route(
+        "post",
+        "/api/v1/auth/recovery-codes",
+        Fresh(Create, Object::Factor),
+    ),
+    route("post", "/api/v1/auth/step-up", Right(Change, Object::Session)),
+    route(
+        "post",
+        "/api/v1/auth/step-up/passkey/start",
+        Right(Change, Object::Session),
+    ),
+    route(
+        "post",
+        "/api/v1/auth/step-up/passkey/finish",
+        Right(Change, Object::Session),
+    ),
     route("post", "/callbacks/{provider}/{token}", Public),
 ];
 
@@ -138,6 +198,42 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/models", get(models::list))
         .route("/api/v1/providers", get(models::providers))
         .route("/api/v1/assets/{id}", get(assets::show))
+        .route("/.well-known/jwks.json", get(sessions::jwks))
+        .route("/api/v1/auth/refresh", post(sessions::refresh))
+        .route("/api/v1/auth/logout", post(sessions::logout))
+        .route(
+            "/api/v1/me/sessions",
+            get(sessions::list).delete(sessions::end_others),
+        )
+        .route("/api/v1/me/sessions/{id}", delete(sessions::end))
+        .route("/api/v1/me/api-keys", get(keys::list).post(keys::create))
+        .route("/api/v1/me/api-keys/{id}", delete(keys::revoke))
+        .route("/api/v1/me/factors", get(factors::list))
+        .route(
+            "/api/v1/auth/passkeys/register/start",
+            post(passkeys::register_start),
+        )
+        .route(
+            "/api/v1/auth/passkeys/register/finish",
+            post(passkeys::register_finish),
+        )
+        .route(
+            "/api/v1/auth/passkeys/{id}",
+            patch(passkeys::rename).delete(passkeys::remove),
+        )
+        .route("/api/v1/auth/totp/start", post(factors::totp_start))
+        .route("/api/v1/auth/totp/confirm", post(factors::totp_confirm))
+        .route("/api/v1/auth/totp", delete(factors::totp_remove))
+        .route("/api/v1/auth/recovery-codes", post(factors::recovery_codes))
+        .route("/api/v1/auth/step-up", post(factors::step_up))
+        .route(
+            "/api/v1/auth/step-up/passkey/start",
+            post(factors::step_up_passkey_start),
+        )
+        .route(
+            "/api/v1/auth/step-up/passkey/finish",
+            post(factors::step_up_passkey_finish),
+        )
         .route("/callbacks/{provider}/{token}", post(callbacks::wake))
         .layer(limit)
         .layer(timeout)
@@ -157,8 +253,10 @@ pub fn router(site: Arc<Site>) -> Router {
         .fallback(crate::web::page)
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(CatchPanicLayer::custom(|_| crate::problem::panicked()))
+        .layer(from_fn_with_state(Arc::clone(&site), arrival::by_actor))
         .layer(from_fn_with_state(Arc::clone(&site), identity::admit))
         .layer(from_fn_with_state(Arc::clone(&site), guard::same_site))
+        .layer(from_fn_with_state(Arc::clone(&site), arrival::by_address))
         .layer(from_fn_with_state(Arc::clone(&site), headers::security))
         .layer(from_fn_with_state(Arc::clone(&site), access::record))
         .layer(from_fn(request_id::give))

@@ -32,6 +32,7 @@ pub use factors::{FactorError, SecondFactor};
 pub use sessions::{SessionError, SessionView};
 pub use settings::Settings;
 pub use standing::{MAX_STANDINGS, STANDING_MEMORY};
+pub(crate) use token_keys::forget_withdrawn as forget_withdrawn_keys;
 pub use token_keys::{ANNOUNCED, KeyStatus, Stage, TokenKeyError};
 pub use tokens::{Refresh, SessionOpener};
 

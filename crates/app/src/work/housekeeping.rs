@@ -16,6 +16,10 @@ pub const KEY_MEMORY: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const EVENT_MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
 /// A blob without a row stays this long: longer than any step between storing it and its row.
 pub const BLOB_GRACE: Duration = Duration::from_secs(24 * 3600);
+/// A session that is over is remembered this long: a token of it that comes late is known for what it was.
+const SESSION_MEMORY: Duration = Duration::from_secs(24 * 3600);
+/// Sessions and proofs that are forgotten at once.
+const FORGET_BATCH: u32 = 10_000;
 /// Blobs that are read from the database at once.
 const BATCH: u32 = 1000;
 /// The name of the work that one process does.
@@ -71,6 +75,9 @@ impl Studio {
                     };
                     let keys = store::idempotency::forget_before(tx, before(KEY_MEMORY)).await?;
                     let events = store::events::prune_before(tx, before(EVENT_MEMORY)).await?;
+                    store::sessions::forget_over(tx, before(SESSION_MEMORY), FORGET_BATCH).await?;
+                    store::proofs::forget_before(tx, now, FORGET_BATCH).await?;
+                    crate::identity::forget_withdrawn_keys(tx, now).await?;
                     let memory = crate::identity::outbox::MEMORY;
                     store::mails::forget_before(tx, before(memory)).await?;
                     Ok(Some((keys, events)))

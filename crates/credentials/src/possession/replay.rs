@@ -83,6 +83,7 @@ mod tests {
             assert!(!cache.first_use(&[1; 32], at(later)), "{later}");
         }
         assert!(cache.first_use(&[2; 32], at(599)));
+        assert!(!cache.first_use(&[2; 32], at(898)));
         assert!(cache.first_use(&[1; 32], at(900)), "long forgotten");
         assert!(!cache.first_use(&[2; 32], at(901)));
         assert!(cache.first_use(&[2; 32], at(5000)));

@@ -2,11 +2,14 @@
 //! without a client noticing.
 
 mod decision;
+pub mod factors;
 mod generation;
+pub mod keys;
 mod media;
 mod models;
 mod money;
 mod request;
+pub mod sessions;
 
 pub use decision::{AttemptBody, CandidateBody, DecisionBody};
 pub use generation::{

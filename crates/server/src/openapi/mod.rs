@@ -5,7 +5,10 @@ mod passed;
 
 use crate::api;
 use crate::problem::{FieldProblem, Problem};
-use crate::routes::{assets, callbacks, docs, events, generations, health, models, quotes, uploads};
+use crate::routes::{
+    assets, callbacks, docs, events, factors, generations, health, keys, models, passkeys, quotes, sessions,
+    uploads,
+};
 use utoipa::OpenApi;
 
 #[derive(OpenApi)]
@@ -40,6 +43,27 @@ use utoipa::OpenApi;
         uploads::head,
         uploads::show,
         uploads::append,
+        keys::list,
+        keys::create,
+        keys::revoke,
+        sessions::refresh,
+        sessions::logout,
+        sessions::list,
+        sessions::end,
+        sessions::end_others,
+        sessions::jwks,
+        factors::list,
+        factors::totp_start,
+        factors::totp_confirm,
+        factors::totp_remove,
+        factors::recovery_codes,
+        factors::step_up,
+        factors::step_up_passkey_start,
+        factors::step_up_passkey_finish,
+        passkeys::register_start,
+        passkeys::register_finish,
+        passkeys::rename,
+        passkeys::remove,
         callbacks::wake
     ),
     components(schemas(

@@ -1,7 +1,10 @@
 //! Problem answers (RFC 9457): the one place where an error becomes HTTP. Every match is exhaustive, so
 //! a new error does not compile until somebody decided what the caller is told.
 
+mod factors;
 mod identity;
+mod keys;
+mod sessions;
 
 use app::catalogue::NoOffer;
 use app::generations::{CancelError, RemoveError, SubmitError};

@@ -7,6 +7,8 @@ mod demo;
 mod doctor;
 mod generate;
 mod generate_remote;
+mod key;
+mod keys;
 mod migrate;
 mod serve;
 mod workers;
@@ -40,6 +42,11 @@ enum Command {
     Serve(serve::Command),
     /// Makes one picture or clip from the terminal.
     Generate(Box<generate::Command>),
+    /// Makes, shows and revokes API keys.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Turns and shows the keys that sign access tokens.
+    Keys(keys::Command),
     /// Shows the models.
     #[command(subcommand)]
     Models(catalogue::Models),
@@ -129,6 +136,8 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Serve(command) => serve::run(&command, &surroundings, &mut out),
         Command::Generate(command) => generate::run(&command, &surroundings, &mut out),
+        Command::Key(command) => key::run(&command, &surroundings, &mut out),
+        Command::Keys(command) => keys::run(&command, &surroundings, &mut out),
         Command::Models(command) => catalogue::models(&command, &surroundings, &mut out),
         Command::Provider(command) => catalogue::providers(&command, &surroundings, &mut out),
         Command::Audit(command) => audit::run(&command, &surroundings, &mut out),

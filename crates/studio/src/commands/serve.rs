@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Surroundings, runtime, written};
-use crate::config::{Config, Flag};
+use crate::config::{Config, Flag, ProxyHeader};
 use crate::datadir::DataDir;
 use crate::failure::{Exit, Failure};
 use crate::logging::{self, LogHandle};
@@ -101,7 +102,7 @@ async fn serve(
     let listening = match command.role {
         Role::Worker => None,
         Role::All | Role::Web => Some(
-            server::bind(config.server.listen)
+            server::bind(config.server.listen, &server_settings(config))
                 .await
                 .map_err(|error| not_listening(&error))?,
         ),
@@ -133,13 +134,22 @@ async fn serve(
             "run `studio doctor`",
         )
     })?;
+    // The keys of access tokens are made here at the first start: no request waits for them.
+    studio.token_key_status().await.map_err(|error| {
+        Failure::new(
+            Exit::Unavailable,
+            "keys.unavailable",
+            error.to_string(),
+            "run `studio doctor`",
+        )
+    })?;
     let relay = tokio::spawn(Arc::clone(&studio).run_relay(stop.clone()));
     let housekeeping = tokio::spawn(Arc::clone(&studio).run_housekeeping(stop.clone()));
     let worker =
         (command.role != Role::Web).then(|| tokio::spawn(Arc::clone(&studio).run_worker(stop.clone())));
     site.mark_started();
     if let Some(address) = address {
-        written(announce(out, address))?;
+        written(announce(out, config, address))?;
     }
     stop.cancelled().await;
     tracing::info!("stopping: no new work; running steps may finish");
@@ -170,16 +180,22 @@ async fn serve(
 
 fn not_listening(error: &server::ServeError) -> Failure {
     let (exit, id) = match error {
-        server::ServeError::NotLoopback(_) => (Exit::Refused, "serve.not_loopback"),
+        server::ServeError::InTheClear(_) | server::ServeError::ProxyInTheClear(_) => {
+            (Exit::Refused, "serve.in_the_clear")
+        }
+        server::ServeError::Tls(_) => (Exit::NotConfigured, "serve.tls"),
         server::ServeError::Address { .. } | server::ServeError::Broke(_) => {
             (Exit::Unavailable, "serve.address")
         }
     };
-    Failure::new(exit, id, error.to_string(), "change server.listen or --listen")
+    Failure::new(exit, id, error.to_string(), "change [server], or --listen")
 }
 
-fn site(studio: &Arc<Studio>, config: &Config, address: SocketAddr, stop: CancellationToken) -> Arc<Site> {
-    let settings = server::Settings {
+fn server_settings(config: &Config) -> server::Settings {
+    let server = &config.server;
+    let limits = &config.limits;
+    let number = |n: u64| NonZeroU32::new(u32::try_from(n).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
+    server::Settings {
         body_limit_bytes: usize::try_from(config.server.body_limit_bytes).unwrap_or(usize::MAX),
         request_timeout: Duration::from_secs(config.server.request_timeout_seconds),
         drain: Duration::from_secs(config.server.drain_seconds),
@@ -193,16 +209,58 @@ fn site(studio: &Arc<Studio>, config: &Config, address: SocketAddr, stop: Cancel
             .token
             .as_ref()
             .map(crate::config::Secret::to_secret_string),
-    };
-    Site::new(Arc::clone(studio), settings, address, stop)
+        header_timeout: Duration::from_secs(server.header_timeout_seconds),
+        tls: server
+            .tls_cert
+            .clone()
+            .zip(server.tls_key.clone())
+            .map(|(certificate, key)| server::TlsFiles { certificate, key }),
+        trusted_proxies: wiring::networks(&server.trusted_proxies),
+        proxy_header: match server.proxy_header {
+            ProxyHeader::XForwardedFor => server::ProxyHeader::XForwardedFor,
+            ProxyHeader::Forwarded => server::ProxyHeader::Forwarded,
+        },
+        limits: server::Limits {
+            address: number(limits.address_per_minute),
+            entrance: number(limits.entrance_per_minute),
+            account: number(limits.account_per_minute),
+            key: number(limits.key_per_minute),
+            workspace: number(limits.workspace_per_minute),
+        },
+    }
 }
 
-fn announce(out: &mut impl Write, address: SocketAddr) -> std::io::Result<()> {
-    writeln!(out, "Secure AI Studio on http://{address}")?;
-    writeln!(
-        out,
-        "It answers this machine only: there are no accounts yet. Ctrl+C stops it."
-    )?;
+fn site(studio: &Arc<Studio>, config: &Config, address: SocketAddr, stop: CancellationToken) -> Arc<Site> {
+    Site::new(Arc::clone(studio), server_settings(config), address, stop)
+}
+
+/// Says where it is reached. Passkeys need a name, so on loopback the name is told and not the number.
+fn announce(out: &mut impl Write, config: &Config, address: SocketAddr) -> std::io::Result<()> {
+    let scheme = if config.server.tls_cert.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let local = format!("{scheme}://localhost:{}", address.port());
+    match &config.server.public_url {
+        Some(public) => writeln!(
+            out,
+            "Secure AI Studio on {} (listening on {address})",
+            public.as_str()
+        )?,
+        None if address.ip().is_loopback() => writeln!(out, "Secure AI Studio on {local}")?,
+        None => writeln!(out, "Secure AI Studio on {scheme}://{address}")?,
+    }
+    if address.ip().is_loopback() && config.server.public_url.is_none() {
+        writeln!(out, "It answers this machine only. Ctrl+C stops it.")?;
+    } else if scheme == "http" && !address.ip().is_loopback() {
+        writeln!(
+            out,
+            "It answers the proxies of server.trusted_proxies only. Ctrl+C stops it."
+        )?;
+    } else {
+        writeln!(out, "Ctrl+C stops it.")?;
+    }
     out.flush()
 }
 
