@@ -48,8 +48,8 @@ pub(crate) async fn admit(State(site): State<Arc<Site>>, mut request: Request, n
         note(&site, &actor, route.path, wanted, &denied).await;
         return Problem::from(denied).into_response();
     }
-    if route.access.is_fresh() && !actor.is_fresh(site.studio.now()) {
-        return not_fresh(&actor).into_response();
+    if route.access.is_fresh() && !site.studio.is_fresh(&actor) {
+        return not_fresh(&site, &actor).await.into_response();
     }
     request.extensions_mut().insert(actor);
     next.run(request).await
@@ -81,10 +81,19 @@ async fn note(
     }
 }
 
-fn not_fresh(actor: &Actor) -> Problem {
-    match actor.via() {
-        Via::Key { .. } => Problem::session_required(),
-        Via::Machine | Via::Session { .. } => Problem::step_up_required(),
+async fn not_fresh(site: &Site, actor: &Actor) -> Problem {
+    if matches!(actor.via(), Via::Key { .. }) {
+        return Problem::session_required();
+    }
+    match site.studio.second_factors_of(actor.user()).await {
+        Ok(methods) if methods.is_empty() => {
+            Problem::step_up_required().offering(vec!["password".to_owned()])
+        }
+        Ok(methods) => {
+            let words = methods.iter().map(|method| method.as_str().to_owned());
+            Problem::step_up_required().offering(words.collect())
+        }
+        Err(error) => error.into(),
     }
 }
 

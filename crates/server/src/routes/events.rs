@@ -7,7 +7,7 @@ use app::events::Told;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use domain::actor::Scope;
+use domain::actor::{Actor, Scope};
 use futures_util::Stream;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,6 +21,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const BATCH: u32 = 200;
 /// Events that wait for a slow reader before the stream waits too.
 const BUFFER: usize = 64;
+
+/// How often it is asked whether the listener would still be let in.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Where to resume when the header cannot be set.
 #[derive(serde::Deserialize)]
@@ -68,15 +71,17 @@ pub(crate) async fn stream(
         None => site.studio.newest_event().await?,
     };
     let (sender, receiver) = mpsc::channel(BUFFER);
-    tokio::spawn(feed(site, actor.scope(), resume, sender));
+    tokio::spawn(feed(site, actor, resume, sender));
     let stream = tokio_stream::wrappers::ReceiverStream::new(receiver);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 type Sender = mpsc::Sender<Result<Event, Infallible>>;
 
-/// Feeds one listener until it goes away or the server stops.
-async fn feed(site: Arc<Site>, scope: Scope, mut seen: i64, sender: Sender) {
+/// Feeds one listener until it goes away, would not be let in any more, or the server stops.
+async fn feed(site: Arc<Site>, actor: Actor, mut seen: i64, sender: Sender) {
+    let scope = actor.scope();
+    let mut asked = tokio::time::interval(ASK_AGAIN);
     let mut live = site.studio.feed().subscribe();
     if !catch_up(&site, scope, &mut seen, &sender).await {
         return;
@@ -85,6 +90,13 @@ async fn feed(site: Arc<Site>, scope: Scope, mut seen: i64, sender: Sender) {
         let next = tokio::select! {
             () = site.stop.cancelled() => return,
             () = sender.closed() => return,
+            _ = asked.tick() => {
+                // Who cannot be found out now is not told anything either; the listener comes back.
+                if !site.studio.would_still_admit(&actor).await.unwrap_or(false) {
+                    return;
+                }
+                continue;
+            }
             next = live.recv() => next,
         };
         match next {
