@@ -11,6 +11,7 @@ pub mod keys;
 mod lasting;
 pub mod letters;
 pub mod login;
+mod moving;
 pub mod outbox;
 mod passkey_login;
 pub mod passkeys;

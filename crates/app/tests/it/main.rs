@@ -1,0 +1,14 @@
+//! The studio in this process, over a real database, with a clock that tests move.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "tests"
+)]
+
+mod bed;
+
+mod factors;
+mod keys;
