@@ -6,8 +6,8 @@ use crate::access::Access::{self, Entrance, Fresh, Public, Right};
 use crate::middleware::{access, arrival, guard, headers, identity, request_id};
 use crate::problem::Problem;
 use crate::routes::{
-    assets, callbacks, docs, events, factors, generations, health, keys, models, passkeys, quotes, sessions,
-    uploads,
+    assets, callbacks, docs, entrance, events, factors, generations, health, keys, me, models, passkeys,
+    quotes, sessions, uploads,
 };
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
@@ -135,6 +135,17 @@ pub const ROUTES: &[Route] = &[
         Right(Change, Object::Session),
     ),
     route("post", "/callbacks/{provider}/{token}", Public),
+    route("get", "/api/v1/auth/policy", Public),
+    route("post", "/api/v1/setup", Entrance),
+    route("post", "/api/v1/auth/login", Entrance),
+    route("post", "/api/v1/auth/register", Entrance),
+    route("post", "/api/v1/auth/email/verify", Entrance),
+    route("post", "/api/v1/auth/password/forgot", Entrance),
+    route("post", "/api/v1/auth/password/reset", Entrance),
+    route("get", "/api/v1/me", Right(Read, Object::Account)),
+    route("patch", "/api/v1/me", Right(Change, Object::Account)),
+    route("post", "/api/v1/me/password", Fresh(Change, Object::Account)),
+    route("post", "/api/v1/me/workspace", Right(Change, Object::Session)),
 ];
 
 /// What the table says about a request.
@@ -234,6 +245,16 @@ pub fn router(site: Arc<Site>) -> Router {
             "/api/v1/auth/step-up/passkey/finish",
             post(factors::step_up_passkey_finish),
         )
+        .route("/api/v1/auth/policy", get(entrance::policy))
+        .route("/api/v1/setup", post(entrance::setup))
+        .route("/api/v1/auth/login", post(entrance::login))
+        .route("/api/v1/auth/register", post(entrance::register))
+        .route("/api/v1/auth/email/verify", post(entrance::verify_email))
+        .route("/api/v1/auth/password/forgot", post(entrance::forgot))
+        .route("/api/v1/auth/password/reset", post(entrance::reset))
+        .route("/api/v1/me", get(me::show).patch(me::change))
+        .route("/api/v1/me/password", post(me::password))
+        .route("/api/v1/me/workspace", post(me::workspace))
         .route("/callbacks/{provider}/{token}", post(callbacks::wake))
         .layer(limit)
         .layer(timeout)

@@ -1,6 +1,7 @@
 //! The shapes of the API: what JSON goes in and out. Separate from the rules, so that a rule can change
 //! without a client noticing.
 
+pub mod accounts;
 mod decision;
 pub mod factors;
 mod generation;

@@ -6,8 +6,8 @@ mod passed;
 use crate::api;
 use crate::problem::{FieldProblem, Problem};
 use crate::routes::{
-    assets, callbacks, docs, events, factors, generations, health, keys, models, passkeys, quotes, sessions,
-    uploads,
+    assets, callbacks, docs, entrance, events, factors, generations, health, keys, me, models, passkeys,
+    quotes, sessions, uploads,
 };
 use utoipa::OpenApi;
 
@@ -64,6 +64,17 @@ use utoipa::OpenApi;
         passkeys::register_finish,
         passkeys::rename,
         passkeys::remove,
+        entrance::policy,
+        entrance::setup,
+        entrance::login,
+        entrance::register,
+        entrance::verify_email,
+        entrance::forgot,
+        entrance::reset,
+        me::show,
+        me::change,
+        me::password,
+        me::workspace,
         callbacks::wake
     ),
     components(schemas(

@@ -1,6 +1,7 @@
 //! Problem answers (RFC 9457): the one place where an error becomes HTTP. Every match is exhaustive, so
 //! a new error does not compile until somebody decided what the caller is told.
 
+mod accounts;
 mod factors;
 mod identity;
 mod keys;

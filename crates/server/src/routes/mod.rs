@@ -3,11 +3,13 @@
 pub(crate) mod assets;
 pub(crate) mod callbacks;
 pub(crate) mod docs;
+pub(crate) mod entrance;
 pub(crate) mod events;
 pub(crate) mod factors;
 pub(crate) mod generations;
 pub(crate) mod health;
 pub(crate) mod keys;
+pub(crate) mod me;
 pub(crate) mod models;
 pub(crate) mod passkeys;
 pub(crate) mod quotes;

@@ -1,0 +1,59 @@
+//! Failed logins in a row make the next try wait, longer each time, and never for good: by the address
+//! that was typed, whether or not an account has it. Who comes with a browser in which they have logged in
+//! before is let through.
+
+use super::factors::delay_after;
+use crate::studio::Studio;
+use domain::time::Time;
+use std::time::Duration;
+use store::{Read, Tx};
+
+/// Failures that are longer ago do not count.
+pub(crate) const MEMORY: Duration = Duration::from_secs(24 * 3600);
+/// How long a browser is remembered as known.
+pub(crate) const DEVICE_MEMORY: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A time before another.
+pub(crate) fn before(now: Time, by: Duration) -> Time {
+    let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+    Time::from_micros(now.micros().saturating_sub(micros))
+}
+
+/// How long the next try of an address has to wait.
+pub(crate) async fn wait_of(
+    read: &mut Read,
+    index: &str,
+    now: Time,
+) -> Result<Option<Duration>, store::Error> {
+    let failures = store::login_failures::find(read, index).await?;
+    Ok(failures
+        .filter(|failures| failures.next_at > now)
+        .map(|failures| failures.next_at.since(now)))
+}
+
+/// Counts a failure; the next try waits accordingly.
+pub(crate) async fn count(tx: &mut Tx, index: &str, now: Time) -> Result<(), store::Error> {
+    let failures = store::login_failures::count(tx, index, before(now, MEMORY), now).await?;
+    let delay = delay_after(u32::try_from(failures).unwrap_or(u32::MAX));
+    store::login_failures::delay(tx, index, now.after(delay)).await
+}
+
+impl Studio {
+    /// Forgets what the entrance need not remember: old tickets, failures, browsers.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn tidy_entrance(&self) -> Result<u64, store::Error> {
+        let now = self.now();
+        self.db
+            .write("entrance.tidy", move |tx| {
+                Box::pin(async move {
+                    let tickets = store::tickets::forget_before(tx, before(now, MEMORY)).await?;
+                    let failures = store::login_failures::forget_before(tx, before(now, MEMORY)).await?;
+                    let devices = store::devices::forget_before(tx, before(now, DEVICE_MEMORY)).await?;
+                    Ok(tickets + failures + devices)
+                })
+            })
+            .await
+    }
+}
