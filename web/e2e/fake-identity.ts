@@ -287,7 +287,7 @@ export class FakeIdentity {
     const may = (right: string): boolean => RIGHTS[account.role].includes(right);
     if (path.startsWith('/admin/') && !may(method === 'GET' ? 'people:read' : 'people:change')) return no(403, 'not_permitted');
     const fresh = /^(POST \/auth\/(passkeys|totp|recovery)|(PATCH|DELETE) \/auth|POST \/me\/(password|api-keys)|DELETE \/me\/api-keys|(POST|PATCH|DELETE) \/admin)/;
-    if (fresh.test(what) && login.freshUntil < Date.now()) return no(403, 'step_up_required', { methods: this.#methods(account) });
+    if (fresh.test(what) && login.freshUntil < Date.now()) return no(403, 'step_up_required');
     switch (what) {
       case 'GET /me':
         return yes(this.#me(login));
@@ -335,7 +335,7 @@ export class FakeIdentity {
       case 'POST /auth/totp/start':
         return yes({ secret: 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP', uri: `otpauth://totp/Secure%20AI%20Studio:${encodeURIComponent(account.email)}?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Secure%20AI%20Studio` });
       case 'POST /auth/totp/confirm':
-        if (text('code') !== TOTP_CODE) return no(422, 'invalid_request', { errors: [{ field: 'code', code: 'wrong', detail: 'wrong' }] });
+        if (text('code') !== TOTP_CODE) return no(422, 'factor_wrong');
         account.totp = now();
         account.second_factor = true;
         return yes({ recovery_codes: this.#codes(account) });
@@ -347,12 +347,12 @@ export class FakeIdentity {
       case 'POST /auth/step-up': {
         const good = body['code'] === undefined ? this.#methods(account).includes('password') && text('password') === account.password : this.#takes(account, text('code'));
         if (good) login.freshUntil = Date.now() + 300_000;
-        return good ? DONE : no(401, 'login_failed');
+        return good ? DONE : no(422, 'factor_wrong');
       }
       case 'POST /auth/step-up/passkey/start':
         return yes(this.#challenge({ rpId: 'localhost', userVerification: 'required', allowCredentials: account.passkeys.map(({ credential }) => ({ type: 'public-key', id: credential })) }));
       case 'POST /auth/step-up/passkey/finish':
-        if (this.#shown(body) !== account) return no(401, 'login_failed');
+        if (this.#shown(body) !== account) return no(422, 'passkey_refused');
         login.freshUntil = Date.now() + 300_000;
         return DONE;
       case 'GET /me/sessions':

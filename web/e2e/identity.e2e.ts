@@ -369,7 +369,7 @@ describe.skipIf(process.env['STUDIO_URL'] !== undefined)('my security', () => {
     const dialog = page.getByRole('dialog', { name: 'Confirme que é você' });
     await dialog.getByLabel('Senha', { exact: true }).fill('errada');
     await dialog.getByRole('button', { name: 'Confirmar' }).click();
-    await dialog.getByText('não conferem').waitFor();
+    await dialog.getByText('Não confere').waitFor();
     await dialog.getByLabel('Senha', { exact: true }).fill(PASSWORD);
     await dialog.getByRole('button', { name: 'Confirmar' }).click();
     await page.getByText('Copie-a agora').waitFor();

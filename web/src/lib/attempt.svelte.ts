@@ -31,9 +31,18 @@ export class FormState {
   /** Ids of required fields that were empty when the form was sent. */
   missing = $state.raw<ReadonlySet<string>>(new Set());
   readonly attempt: () => Attempt;
+  /** Codes that are about one field, by the field's name. */
+  readonly #blame: () => Readonly<Record<string, string>>;
 
-  constructor(attempt: () => Attempt) {
+  constructor(attempt: () => Attempt, blame: () => Readonly<Record<string, string>>) {
     this.attempt = attempt;
+    this.#blame = blame;
+  }
+
+  /** The problem, where all of it is about this field. */
+  blames(name: string): ProblemError | undefined {
+    const { problem } = this.attempt();
+    return problem !== undefined && this.#blame()[problem.problem.code] === name ? problem : undefined;
   }
 }
 
