@@ -1,6 +1,7 @@
 //! Health: whether the process answers, whether it can take work, and the metrics.
 
 use crate::Site;
+use crate::extract::ClientInfo;
 use crate::problem::Problem;
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -67,10 +68,14 @@ fn not_ready(code: &str, detail: &str) -> Problem {
     )
 }
 
-/// Metrics in OpenMetrics form; asks for the token if one is configured.
+/// Metrics in OpenMetrics form; asks for the token if one is configured, else answers this machine only.
 #[utoipa::path(get, operation_id = "health_metrics", path = "/metrics", tag = "health", responses((status = 200, description = "OpenMetrics text", content_type = "application/openmetrics-text", body = String),
-    (status = 401, body = Problem, content_type = "application/problem+json", description = "The token is missing or wrong")))]
-pub(crate) async fn metrics(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Response, Problem> {
+    (status = 401, body = Problem, content_type = "application/problem+json", description = "The token is missing or wrong, or none is set")))]
+pub(crate) async fn metrics(
+    State(site): State<Arc<Site>>,
+    client: ClientInfo,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     if let Some(token) = &site.settings.metrics_token {
         let given = headers
             .get(AUTHORIZATION)
@@ -81,16 +86,20 @@ pub(crate) async fn metrics(State(site): State<Arc<Site>>, headers: HeaderMap) -
             Sha256::digest(g.as_bytes()) == Sha256::digest(token.expose_secret().as_bytes())
         });
         if !same {
-            let detail = "Send `Authorization: Bearer` with the token of `metrics.token`.";
-            return Err(Problem::new(
-                StatusCode::UNAUTHORIZED,
-                "metrics_token",
-                "Token needed",
-                detail,
+            return Err(token_needed(
+                "Send `Authorization: Bearer` with the token of `metrics.token`.",
             ));
         }
+    } else if !client.address.to_canonical().is_loopback() {
+        return Err(token_needed(
+            "Set `metrics.token` to read metrics from another machine.",
+        ));
     }
     site.studio.count_jobs().await?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, kind)], site.studio.metrics().text()).into_response())
+}
+
+fn token_needed(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "metrics_token", "Token needed", detail)
 }
