@@ -14,22 +14,30 @@ mod agreement;
 pub mod api;
 mod cookies;
 mod extract;
+mod forwarded;
 mod middleware;
 mod names;
 pub mod openapi;
 pub mod problem;
+mod rates;
 mod router;
 mod routes;
 mod serve;
+mod tls;
 mod web;
 
 pub use access::Access;
+pub use forwarded::ProxyHeader;
+pub use rates::Limits;
 pub use router::{ROUTES, Route, router};
 pub use serve::{Listening, ServeError, bind, serve};
+pub use tls::{TlsError, TlsFiles};
 pub use web::IS_BUILT as WEB_IS_BUILT;
 
 use app::Studio;
+use app::outside::Cidr;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -48,6 +56,17 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// The token that `/metrics` asks for; without one it answers loopback only.
     pub metrics_token: Option<secrecy::SecretString>,
+    /// How long the headers of a request may take, and a TLS handshake; a connection between two requests
+    /// is closed after as long.
+    pub header_timeout: Duration,
+    /// Certificate and key; with them it answers HTTPS only.
+    pub tls: Option<TlsFiles>,
+    /// Networks of the operator's reverse proxies.
+    pub trusted_proxies: Vec<Cidr>,
+    /// The header in which they tell the client's address.
+    pub proxy_header: ProxyHeader,
+    /// How many requests are answered.
+    pub limits: Limits,
 }
 
 impl Default for Settings {
@@ -58,6 +77,11 @@ impl Default for Settings {
             drain: Duration::from_secs(20),
             public_url: None,
             metrics_token: None,
+            header_timeout: Duration::from_secs(20),
+            tls: None,
+            trusted_proxies: Vec::new(),
+            proxy_header: ProxyHeader::default(),
+            limits: Limits::all(NonZeroU32::MAX),
         }
     }
 }
@@ -67,6 +91,9 @@ pub struct Site {
     pub(crate) studio: Arc<Studio>,
     pub(crate) settings: Settings,
     pub(crate) names: names::Names,
+    pub(crate) proxies: forwarded::Proxies,
+    pub(crate) answers_proxies_only: bool,
+    pub(crate) rates: rates::Rates,
     pub(crate) stop: CancellationToken,
     started: AtomicBool,
 }
@@ -80,9 +107,17 @@ impl Site {
         listen: SocketAddr,
         stop: CancellationToken,
     ) -> Arc<Self> {
-        let names = names::Names::new(listen, false, settings.public_url.as_deref());
+        let names = names::Names::new(listen, settings.tls.is_some(), settings.public_url.as_deref());
+        if listen.ip().is_loopback() {
+            // The name under which browsers have passkeys on this machine; a public address goes before.
+            let scheme = if settings.tls.is_some() { "https" } else { "http" };
+            studio.reached_at(&format!("{scheme}://localhost:{}", listen.port()));
+        }
         Arc::new(Self {
             studio,
+            proxies: forwarded::Proxies::new(settings.trusted_proxies.clone(), settings.proxy_header),
+            answers_proxies_only: serve::answers_proxies_only(listen, &settings),
+            rates: rates::Rates::new(&settings.limits, &rates::Time::of_this_process()),
             settings,
             names,
             stop,

@@ -18,7 +18,7 @@ use providers::{ProviderConfig, Registry};
 use store::Db;
 use vault::{FileKeys, KeyProvider, Vault};
 
-use crate::config::{Config, HostedProvider, Secret, UnknownPolicy};
+use crate::config::{Config, HostedProvider, Network, Secret, UnknownPolicy};
 use crate::datadir::DataDir;
 use crate::failure::{Exit, Failure};
 
@@ -133,6 +133,13 @@ fn hosted(config: &HostedProvider) -> Result<ProviderConfig, Failure> {
     Ok(made)
 }
 
+/// Networks of the configuration as the ones that addresses are compared with.
+#[must_use]
+pub fn networks(configured: &[Network]) -> Vec<Cidr> {
+    let same = |network: &Network| Cidr::new(network.address, network.prefix).ok();
+    configured.iter().filter_map(same).collect()
+}
+
 /// The hosted providers as configured.
 ///
 /// # Errors
@@ -142,12 +149,7 @@ pub fn registry(config: &Config) -> Result<Registry, Failure> {
         luma: hosted(&config.providers.luma)?,
         luma_dream_machine: hosted(&config.providers.luma_dream_machine)?,
     };
-    let allow: Vec<Cidr> = config
-        .outbound
-        .allow
-        .iter()
-        .filter_map(|n| n.to_string().parse().ok())
-        .collect();
+    let allow = networks(&config.outbound.allow);
     Registry::build(&providers, &allow).map_err(|error| {
         Failure::new(
             Exit::Unavailable,

@@ -59,6 +59,7 @@ fn security(route: &Route) -> Value {
 
 fn answers(route: &Route, has_body: bool, responses: &mut Map<String, Value>) {
     let is_api = route.path.starts_with("/api/");
+    let is_probe = crate::middleware::arrival::PROBES.contains(&route.path);
     let is_protected = route.access.right().is_some();
     let is_change = !matches!(route.method, "get" | "head" | "options");
     let is_callback = route.path.starts_with("/callbacks/");
@@ -83,7 +84,7 @@ fn answers(route: &Route, has_body: bool, responses: &mut Map<String, Value>) {
         ("415", is_change && !is_callback, "Not of a kind this route takes"),
         ("421", !is_callback, "The request names another server"),
         ("422", has_body, "Does not fit"),
-        ("429", is_api, "Too many requests; `Retry-After` says when"),
+        ("429", !is_probe, "Too many requests; `Retry-After` says when"),
         (
             "503",
             is_api,

@@ -24,7 +24,7 @@ pub use origin::Origin;
 pub use schema::schema;
 pub use sections::{
     Config, Database, EmbeddedProvider, Generations, HostedProvider, Log, LogFormat, LogLevel, Metrics,
-    Outbound, Providers, Server, UnknownPolicy,
+    Outbound, Providers, ProxyHeader, Server, UnknownPolicy,
 };
 pub use types::{HttpUrl, IssuerUrl, Network, Secret};
 

@@ -64,7 +64,7 @@ pub struct Server {
     /// Seconds that open work has after the signal to end.
     #[schemars(range(min = 0, max = 600))]
     pub drain_seconds: u64,
-    /// A connection that has not sent the headers of a request after this many seconds is closed.
+    /// A connection that has not sent the headers of its next request after this many seconds is closed.
     #[schemars(range(min = 1, max = 120))]
     pub header_timeout_seconds: u64,
     /// Certificate chain (PEM) of the server. With `server.tls_key` it answers HTTPS only.
@@ -73,8 +73,20 @@ pub struct Server {
     /// Private key (PEM) of the certificate. Mode 0600.
     #[serde(default)]
     pub tls_key: Option<PathBuf>,
-    /// Networks of reverse proxies: from them, `Forwarded` and `X-Forwarded-For` tell the client's address.
+    /// Networks of reverse proxies, which tell the client's address.
     pub trusted_proxies: Vec<Network>,
+    /// The one header of the two that these proxies write; the other one is not read.
+    pub proxy_header: ProxyHeader,
+}
+
+/// The header in which proxies tell the client's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
 }
 
 /// `[log]`
