@@ -6,8 +6,8 @@ use crate::access::Access::{self, Entrance, Fresh, Public, Right};
 use crate::middleware::{access, arrival, guard, headers, identity, request_id};
 use crate::problem::Problem;
 use crate::routes::{
-    assets, callbacks, docs, entrance, events, factors, generations, health, keys, me, models, passkeys,
-    quotes, sessions, uploads,
+    assets, callbacks, docs, entrance, events, factors, generations, health, keys, me, models, passkey_login,
+    passkeys, quotes, sessions, uploads,
 };
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
@@ -134,6 +134,8 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/auth/step-up/passkey/finish",
         Right(Change, Object::Session),
     ),
+    route("post", "/api/v1/auth/passkeys/login/start", Entrance),
+    route("post", "/api/v1/auth/passkeys/login/finish", Entrance),
     route("post", "/callbacks/{provider}/{token}", Public),
     route("get", "/api/v1/auth/policy", Public),
     route("post", "/api/v1/setup", Entrance),
@@ -255,6 +257,8 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/me", get(me::show).patch(me::change))
         .route("/api/v1/me/password", post(me::password))
         .route("/api/v1/me/workspace", post(me::workspace))
+        .route("/api/v1/auth/passkeys/login/start", post(passkey_login::start))
+        .route("/api/v1/auth/passkeys/login/finish", post(passkey_login::finish))
         .route("/callbacks/{provider}/{token}", post(callbacks::wake))
         .layer(limit)
         .layer(timeout)

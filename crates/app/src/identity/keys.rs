@@ -11,10 +11,8 @@ use domain::audit::Action;
 use domain::id::{KeyId, UserId, WorkspaceId};
 use domain::identity::{AccountState, Email, Name, Scopes};
 use domain::time::Time;
-use hmac::{Hmac, KeyInit, Mac};
 use providers::outbound::Cidr;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -130,16 +128,13 @@ impl Studio {
     /// else their oldest. Nobody if the account is not active or they are no member there.
     ///
     /// # Errors
-    /// If the database fails or a key cannot be used.
+    /// What the database says.
     pub async fn stand_in_for(
         &self,
         email: &Email,
         workspace: Option<WorkspaceId>,
-    ) -> Result<Option<Actor>, ApiKeyError> {
-        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(self.keys.derive("email-index")?.expose())
-            .map_err(|_| KeyError::Damaged("email-index".to_owned()))?;
-        mac.update(email.normalised().as_bytes());
-        let index = data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes());
+    ) -> Result<Option<Actor>, store::Error> {
+        let index = self.email_index(email);
         let found = self.db.read("users.stand_in", move |read| {
             let index = index.clone();
             Box::pin(async move {

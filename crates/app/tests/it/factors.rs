@@ -6,7 +6,7 @@ use app::identity::passkeys::Ceremony;
 use credentials::passkeys::PasskeyError;
 use credentials::totp::Secret;
 use domain::actor::Actor;
-use domain::id::{PasskeyId, UserId};
+use domain::id::PasskeyId;
 use secrecy::SecretString;
 use std::sync::Arc;
 use testkit::authenticator::Authenticator;

@@ -12,3 +12,4 @@ mod bed;
 
 mod factors;
 mod keys;
+mod passkey_login;

@@ -32,7 +32,7 @@ impl From<FactorError> for Problem {
             }
             FactorError::Wrong => unfit("factor_wrong", "Not right"),
             FactorError::Passkey(_) => unfit("passkey_refused", "The passkey was refused"),
-            FactorError::Name(_) => unfit("name_invalid", "Not a name"),
+            FactorError::Name(error) => error.into(),
             FactorError::TooManyTries { retry_after } => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "too_many_tries",
