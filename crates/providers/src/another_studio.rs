@@ -6,9 +6,10 @@
 use crate::http::plain;
 use bytes::Bytes;
 use reqwest::{Client, RequestBuilder, Response};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::time::Duration;
-use url::Url;
+use url::{Host, Url};
 
 /// How long it may take to reach the other studio.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -21,6 +22,9 @@ pub enum AnotherStudioError {
     /// The address cannot be one.
     #[error("`{0}` is not the address of a studio; write it as http://127.0.0.1:8080")]
     Address(String),
+    /// An API key would travel in the clear.
+    #[error("an API key is sent over https only, or to this machine")]
+    Unprotected,
     /// It cannot be reached, or the connection broke.
     #[error("the studio cannot be reached: {0}")]
     Unreachable(&'static str),
@@ -45,23 +49,28 @@ pub enum AnotherStudioError {
 pub struct AnotherStudio {
     client: Client,
     base: Url,
+    key: Option<SecretString>,
 }
 
 type Answered<T> = Result<T, AnotherStudioError>;
 
 impl AnotherStudio {
-    /// The studio at this address.
+    /// The studio at this address, and the API key that it is shown.
     ///
     /// # Errors
-    /// [`AnotherStudioError::Address`].
-    pub fn at(address: &str) -> Answered<Self> {
+    /// [`AnotherStudioError::Address`]; [`AnotherStudioError::Unprotected`] with a key for another machine
+    /// without TLS.
+    pub fn at(address: &str, key: Option<SecretString>) -> Answered<Self> {
         let wrong = || AnotherStudioError::Address(address.to_owned());
         let base: Url = address.parse().map_err(|_| wrong())?;
         if !matches!(base.scheme(), "http" | "https") || !base.has_host() {
             return Err(wrong());
         }
+        if key.is_some() && base.scheme() == "http" && !is_this_machine(&base) {
+            return Err(AnotherStudioError::Unprotected);
+        }
         let client = plain(CONNECT).timeout(CALL).build().map_err(|_| wrong())?;
-        Ok(Self { client, base })
+        Ok(Self { client, base, key })
     }
 
     /// Asks for a generation.
@@ -74,7 +83,7 @@ impl AnotherStudio {
             .post(self.url("api/v1/generations")?)
             .header("idempotency-key", key)
             .json(body);
-        json(send(request).await?).await
+        json(self.send(request).await?).await
     }
 
     /// A generation as it is now.
@@ -82,7 +91,8 @@ impl AnotherStudio {
     /// # Errors
     /// [`AnotherStudioError`].
     pub async fn generation(&self, id: &str) -> Answered<Value> {
-        json(send(self.client.get(self.url(&format!("api/v1/generations/{id}"))?)).await?).await
+        let request = self.client.get(self.url(&format!("api/v1/generations/{id}"))?);
+        json(self.send(request).await?).await
     }
 
     /// The bytes of an asset.
@@ -90,11 +100,10 @@ impl AnotherStudio {
     /// # Errors
     /// [`AnotherStudioError`].
     pub async fn content(&self, asset: &str) -> Answered<Bytes> {
-        let response = send(
-            self.client
-                .get(self.url(&format!("api/v1/assets/{asset}/content"))?),
-        )
-        .await?;
+        let request = self
+            .client
+            .get(self.url(&format!("api/v1/assets/{asset}/content"))?);
+        let response = self.send(request).await?;
         response
             .bytes()
             .await
@@ -115,7 +124,7 @@ impl AnotherStudio {
             .header("upload-metadata", "filetype YXBwbGljYXRpb24vb2N0ZXQtc3RyZWFt")
             .header("content-type", "application/offset+octet-stream")
             .body(bytes);
-        let response = send(request).await?;
+        let response = self.send(request).await?;
         let asset = response
             .headers()
             .get("studio-asset")
@@ -123,11 +132,27 @@ impl AnotherStudio {
         asset.map(str::to_owned).ok_or(AnotherStudioError::Unreadable)
     }
 
+    async fn send(&self, request: RequestBuilder) -> Answered<Response> {
+        match &self.key {
+            Some(key) => send(request.bearer_auth(key.expose_secret())).await,
+            None => send(request).await,
+        }
+    }
+
     fn url(&self, path: &str) -> Answered<Url> {
         let base = self.base.as_str().trim_end_matches('/');
         format!("{base}/{path}")
             .parse()
             .map_err(|_| AnotherStudioError::Address(self.base.to_string()))
+    }
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 
@@ -160,4 +185,31 @@ async fn send(request: RequestBuilder) -> Answered<Response> {
 
 async fn json(response: Response) -> Answered<Value> {
     response.json().await.map_err(|_| AnotherStudioError::Unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_goes_over_tls_or_stays_on_this_machine() {
+        let key = || Some(SecretString::from("a key"));
+        for good in [
+            "https://studio.example",
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+            "http://localhost:8080",
+        ] {
+            assert!(AnotherStudio::at(good, key()).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://studio.example",
+            "http://10.0.0.1:8080",
+            "http://localhost.example",
+        ] {
+            let refused = AnotherStudio::at(bad, key()).map(|_| ());
+            assert!(matches!(refused, Err(AnotherStudioError::Unprotected)), "{bad}");
+            assert!(AnotherStudio::at(bad, None).is_ok(), "{bad} without a key");
+        }
+    }
 }

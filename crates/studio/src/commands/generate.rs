@@ -86,7 +86,9 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 
 pub(super) fn run(command: &Command, around: &Surroundings, out: &mut impl Write) -> Result<(), Failure> {
     if let Some(address) = &command.server {
-        return runtime()?.block_on(super::generate_remote::run(command, address, out));
+        let key = around.configuration()?.config.client.api_key;
+        let key = key.as_ref().map(crate::config::Secret::to_secret_string);
+        return runtime()?.block_on(super::generate_remote::run(command, address, key, out));
     }
     let loaded = around.configuration()?;
     runtime()?.block_on(async {

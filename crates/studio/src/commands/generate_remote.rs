@@ -7,6 +7,7 @@ use std::time::Duration;
 use app::clock::random;
 use bytes::Bytes;
 use providers::{AnotherStudio, AnotherStudioError};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::generate::{Command, file_name, role_and_file};
@@ -16,8 +17,13 @@ use crate::failure::{Exit, Failure};
 /// How often the other studio is asked how far it is.
 const EVERY: Duration = Duration::from_millis(500);
 
-pub(super) async fn run(command: &Command, address: &str, out: &mut impl Write) -> Result<(), Failure> {
-    let studio = AnotherStudio::at(address).map_err(|error| told(&error))?;
+pub(super) async fn run(
+    command: &Command,
+    address: &str,
+    key: Option<SecretString>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let studio = AnotherStudio::at(address, key).map_err(|error| told(&error))?;
     let mut references = Vec::new();
     for text in &command.references {
         let (role, file) = role_and_file(text, command.kind);
@@ -174,6 +180,14 @@ fn told(error: &AnotherStudioError) -> Failure {
         AnotherStudioError::Address(_) => (Exit::Usage, "correct --server"),
         AnotherStudioError::Unreachable(_) | AnotherStudioError::Unreadable => {
             (Exit::Unavailable, "check --server and that the studio runs")
+        }
+        AnotherStudioError::Unprotected => (Exit::Usage, "write https:// in --server"),
+        AnotherStudioError::Problem { status: 401, .. } => (
+            Exit::NotConfigured,
+            "set STUDIO__CLIENT__API_KEY to a key of that studio (`studio key create`, or its page)",
+        ),
+        AnotherStudioError::Problem { code, .. } if code == "not_permitted" => {
+            (Exit::Refused, "use a key that has it, or ask an administrator")
         }
         AnotherStudioError::Problem { status: 403, .. } => (Exit::Refused, "see docs: the gate"),
         AnotherStudioError::Problem { status: 409, .. } => (Exit::NotConfigured, "see `studio models list`"),

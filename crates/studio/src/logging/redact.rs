@@ -41,7 +41,8 @@ const KEY_OWNERS: [&str; 6] = ["api", "private", "access", "signing", "session",
 /// A number whose name ends so measures something and says nothing.
 const MEASURES: [&str; 7] = ["count", "chars", "bytes", "len", "ms", "seconds", "limit"];
 /// How keys of known services and of signed tokens begin.
-const KEY_PREFIXES: [&str; 11] = [
+const KEY_PREFIXES: [&str; 12] = [
+    "sas_live_",
     "luma-api-",
     "sk-",
     "sk_",
@@ -303,6 +304,7 @@ mod tests {
             ),
             ("header bearer abc.def-1234 ok", "header bearer [redacted] ok"),
             ("key luma-api-0123456789abcdef used", "key [redacted] used"),
+            ("key sas_live_0123456789abcdefABCDEF used", "key [redacted] used"),
             ("jwt eyJhbGciOiJFZDI1NTE5In0.e30.x1y2 end", "jwt [redacted] end"),
             ("GET /x?token=abc&size=3", "GET /x?token=[redacted]&size=3"),
             (
