@@ -27,7 +27,7 @@ pub mod settings;
 pub mod setup;
 mod standing;
 mod step_up;
-mod throttle;
+pub(crate) mod throttle;
 mod token_keys;
 mod tokens;
 pub mod totp;

@@ -3,7 +3,6 @@
 //! before is let through.
 
 use super::factors::delay_after;
-use crate::studio::Studio;
 use domain::time::Time;
 use std::time::Duration;
 use store::{Read, Tx};
@@ -38,22 +37,10 @@ pub(crate) async fn count(tx: &mut Tx, index: &str, now: Time) -> Result<(), sto
     store::login_failures::delay(tx, index, now.after(delay)).await
 }
 
-impl Studio {
-    /// Forgets what the entrance need not remember: old tickets, failures, browsers.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn tidy_entrance(&self) -> Result<u64, store::Error> {
-        let now = self.now();
-        self.db
-            .write("entrance.tidy", move |tx| {
-                Box::pin(async move {
-                    let tickets = store::tickets::forget_before(tx, before(now, MEMORY)).await?;
-                    let failures = store::login_failures::forget_before(tx, before(now, MEMORY)).await?;
-                    let devices = store::devices::forget_before(tx, before(now, DEVICE_MEMORY)).await?;
-                    Ok(tickets + failures + devices)
-                })
-            })
-            .await
-    }
+/// Forgets what the entrance need not remember any more: tickets, failures, browsers.
+pub(crate) async fn forget_old(tx: &mut Tx, now: Time) -> Result<u64, store::Error> {
+    let tickets = store::tickets::forget_before(tx, before(now, MEMORY)).await?;
+    let failures = store::login_failures::forget_before(tx, before(now, MEMORY)).await?;
+    let devices = store::devices::forget_before(tx, before(now, DEVICE_MEMORY)).await?;
+    Ok(tickets + failures + devices)
 }

@@ -78,6 +78,7 @@ impl Studio {
                     store::sessions::forget_over(tx, before(SESSION_MEMORY), FORGET_BATCH).await?;
                     store::proofs::forget_before(tx, now, FORGET_BATCH).await?;
                     crate::identity::forget_withdrawn_keys(tx, now).await?;
+                    crate::identity::throttle::forget_old(tx, now).await?;
                     let memory = crate::identity::outbox::MEMORY;
                     store::mails::forget_before(tx, before(memory)).await?;
                     Ok(Some((keys, events)))

@@ -15,6 +15,14 @@ fn seconds(wait: Duration) -> u32 {
     u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1)
 }
 
+/// An error as a sentence.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let text = error.to_string();
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), characters.as_str())
+}
+
 impl Problem {
     fn field(code: &str, field: &str, problem: &str, said: &str) -> Self {
         let title = "A field does not fit";
@@ -58,7 +66,7 @@ impl Problem {
 
 impl From<NotPersonal> for Problem {
     fn from(error: NotPersonal) -> Self {
-        let said = format!("{error}.");
+        let said = sentence(&error);
         match error {
             NotPersonal::Email => Self::field("email_invalid", "email", "invalid", &said),
             NotPersonal::Name => Self::field("name_invalid", "name", "invalid", &said),
@@ -91,7 +99,7 @@ fn of_list(error: &ListError) -> Problem {
 
 impl From<PasswordError> for Problem {
     fn from(error: PasswordError) -> Self {
-        let said = format!("{error}.");
+        let said = sentence(&error);
         let refused = |problem: &str| Self::field("password_refused", "password", problem, &said);
         match error {
             PasswordError::Form(NotAPassword::TooLong) => refused("too_long"),
@@ -109,7 +117,7 @@ impl From<PasswordError> for Problem {
 
 impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Self {
-        let said = format!("{error}.");
+        let said = sentence(&error);
         match error {
             AccountError::NotFound => Self::not_found("account"),
             AccountError::Personal(error) => error.into(),
@@ -125,7 +133,7 @@ impl From<AccountError> for Problem {
 
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
-        let said = format!("{error}.");
+        let said = sentence(&error);
         match error {
             LoginError::Wrong => Self::new(StatusCode::UNAUTHORIZED, "login_failed", "Not right", said),
             LoginError::SecondFactorNeeded(methods) => Self::second_factor_needed(&methods),
@@ -142,7 +150,7 @@ impl From<LoginError> for Problem {
 
 impl From<SetupError> for Problem {
     fn from(error: SetupError) -> Self {
-        let said = format!("{error}.");
+        let said = sentence(&error);
         match error {
             SetupError::Code => Self::new(StatusCode::UNAUTHORIZED, "setup_code", "Not the code", said),
             SetupError::Done => Self::new(StatusCode::CONFLICT, "setup_done", "Set up already", said),
@@ -158,7 +166,7 @@ impl From<SetupError> for Problem {
 
 impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
-        let said = format!("{error}.");
+        let said = sentence(&error);
         match error {
             RegisterError::Closed => {
                 let title = "By invitation only";
@@ -176,7 +184,7 @@ impl From<RegisterError> for Problem {
 
 impl From<ResetError> for Problem {
     fn from(error: ResetError) -> Self {
-        let said = format!("{error}.");
+        let said = sentence(&error);
         match error {
             ResetError::Ticket => Self::ticket_invalid(&said),
             ResetError::SecondFactorNeeded(methods) => Self::second_factor_needed(&methods),

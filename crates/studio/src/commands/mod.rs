@@ -11,6 +11,7 @@ mod key;
 mod keys;
 mod migrate;
 mod serve;
+mod user;
 mod workers;
 
 use std::io::Write;
@@ -42,6 +43,9 @@ enum Command {
     Serve(serve::Command),
     /// Makes one picture or clip from the terminal.
     Generate(Box<generate::Command>),
+    /// Makes, shows, closes and resets accounts.
+    #[command(subcommand)]
+    User(user::Command),
     /// Makes, shows and revokes API keys.
     #[command(subcommand)]
     Key(key::Command),
@@ -136,6 +140,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Serve(command) => serve::run(&command, &surroundings, &mut out),
         Command::Generate(command) => generate::run(&command, &surroundings, &mut out),
+        Command::User(command) => user::run(&command, &surroundings, &mut out),
         Command::Key(command) => key::run(&command, &surroundings, &mut out),
         Command::Keys(command) => keys::run(&command, &surroundings, &mut out),
         Command::Models(command) => catalogue::models(&command, &surroundings, &mut out),

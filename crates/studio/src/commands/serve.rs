@@ -150,6 +150,18 @@ async fn serve(
     site.mark_started();
     if let Some(address) = address {
         written(announce(out, config, address))?;
+        let code = studio.begin_setup().await.map_err(|error| {
+            let advice = "run `studio doctor`";
+            Failure::new(
+                Exit::Unavailable,
+                "database.unavailable",
+                error.to_string(),
+                advice,
+            )
+        })?;
+        if let Some(code) = code {
+            written(tell_setup(out, config, address, &code))?;
+        }
     }
     stop.cancelled().await;
     tracing::info!("stopping: no new work; running steps may finish");
@@ -261,6 +273,21 @@ fn announce(out: &mut impl Write, config: &Config, address: SocketAddr) -> std::
     } else {
         writeln!(out, "Ctrl+C stops it.")?;
     }
+    out.flush()
+}
+
+/// Tells how the first administrator is made. The code is told here and nowhere else.
+fn tell_setup(out: &mut impl Write, config: &Config, address: SocketAddr, code: &str) -> std::io::Result<()> {
+    let minutes = app::identity::setup::CODE_LIFE.as_secs() / 60;
+    let origin = match &config.server.public_url {
+        Some(public) => public.as_str().trim_end_matches('/').to_owned(),
+        None if config.server.tls_cert.is_some() => format!("https://localhost:{}", address.port()),
+        None => format!("http://localhost:{}", address.port()),
+    };
+    writeln!(
+        out,
+        "Open {origin}/setup with the code {code} (valid {minutes} minutes)"
+    )?;
     out.flush()
 }
 
