@@ -7,7 +7,7 @@ use crate::middleware::{access, arrival, guard, headers, identity, request_id};
 use crate::problem::Problem;
 use crate::routes::{
     assets, callbacks, docs, entrance, events, factors, generations, health, keys, me, models, passkey_login,
-    passkeys, quotes, sessions, uploads,
+    passkeys, people, quotes, sessions, uploads, workspaces,
 };
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
@@ -148,6 +148,58 @@ pub const ROUTES: &[Route] = &[
     route("patch", "/api/v1/me", Right(Change, Object::Account)),
     route("post", "/api/v1/me/password", Fresh(Change, Object::Account)),
     route("post", "/api/v1/me/workspace", Right(Change, Object::Session)),
+    route("post", "/api/v1/auth/invitation", Entrance),
+    route("get", "/api/v1/admin/users", Right(Read, Object::Person)),
+    route("post", "/api/v1/admin/users", Fresh(Create, Object::Person)),
+    route("get", "/api/v1/admin/users/{id}", Right(Read, Object::Person)),
+    route("patch", "/api/v1/admin/users/{id}", Fresh(Change, Object::Person)),
+    route(
+        "post",
+        "/api/v1/admin/users/{id}/reset",
+        Fresh(Change, Object::Person),
+    ),
+    route(
+        "delete",
+        "/api/v1/admin/users/{id}/sessions",
+        Fresh(Delete, Object::Person),
+    ),
+    route("get", "/api/v1/admin/invitations", Right(Read, Object::Person)),
+    route(
+        "delete",
+        "/api/v1/admin/invitations/{id}",
+        Fresh(Delete, Object::Person),
+    ),
+    route("get", "/api/v1/admin/workspaces", Right(Read, Object::Workspace)),
+    route(
+        "post",
+        "/api/v1/admin/workspaces",
+        Fresh(Create, Object::Workspace),
+    ),
+    route(
+        "patch",
+        "/api/v1/admin/workspaces/{id}",
+        Fresh(Change, Object::Workspace),
+    ),
+    route(
+        "get",
+        "/api/v1/admin/workspaces/{id}/members",
+        Right(Read, Object::Member),
+    ),
+    route(
+        "post",
+        "/api/v1/admin/workspaces/{id}/members",
+        Fresh(Create, Object::Member),
+    ),
+    route(
+        "patch",
+        "/api/v1/admin/workspaces/{id}/members/{user}",
+        Fresh(Change, Object::Member),
+    ),
+    route(
+        "delete",
+        "/api/v1/admin/workspaces/{id}/members/{user}",
+        Fresh(Delete, Object::Member),
+    ),
 ];
 
 /// What the table says about a request.
@@ -183,6 +235,31 @@ fn line(method: &str, pattern: &str) -> Line {
     } else {
         Line::OtherMethod(methods)
     }
+}
+
+/// People, invitations, workspaces and members.
+fn administration() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/api/v1/auth/invitation", post(people::accept))
+        .route("/api/v1/admin/users", get(people::list).post(people::invite))
+        .route("/api/v1/admin/users/{id}", get(people::show).patch(people::change))
+        .route("/api/v1/admin/users/{id}/reset", post(people::reset))
+        .route("/api/v1/admin/users/{id}/sessions", delete(people::end_sessions))
+        .route("/api/v1/admin/invitations", get(people::invitations))
+        .route("/api/v1/admin/invitations/{id}", delete(people::revoke_invitation))
+        .route(
+            "/api/v1/admin/workspaces",
+            get(workspaces::list).post(workspaces::create),
+        )
+        .route("/api/v1/admin/workspaces/{id}", patch(workspaces::rename))
+        .route(
+            "/api/v1/admin/workspaces/{id}/members",
+            get(workspaces::members).post(workspaces::add_member),
+        )
+        .route(
+            "/api/v1/admin/workspaces/{id}/members/{user}",
+            patch(workspaces::change_member).delete(workspaces::remove_member),
+        )
 }
 
 /// The whole site.
@@ -260,6 +337,7 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/auth/passkeys/login/start", post(passkey_login::start))
         .route("/api/v1/auth/passkeys/login/finish", post(passkey_login::finish))
         .route("/callbacks/{provider}/{token}", post(callbacks::wake))
+        .merge(administration())
         .layer(limit)
         .layer(timeout)
         .layer(map_response(crate::problem::late));

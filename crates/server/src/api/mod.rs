@@ -9,6 +9,7 @@ pub mod keys;
 mod media;
 mod models;
 mod money;
+pub mod people;
 mod request;
 pub mod sessions;
 

@@ -7,7 +7,7 @@ use crate::api;
 use crate::problem::{FieldProblem, Problem};
 use crate::routes::{
     assets, callbacks, docs, entrance, events, factors, generations, health, keys, me, models, passkey_login,
-    passkeys, quotes, sessions, uploads,
+    passkeys, people, quotes, sessions, uploads, workspaces,
 };
 use utoipa::OpenApi;
 
@@ -77,6 +77,22 @@ use utoipa::OpenApi;
         me::change,
         me::password,
         me::workspace,
+        people::accept,
+        people::list,
+        people::invite,
+        people::show,
+        people::change,
+        people::reset,
+        people::end_sessions,
+        people::invitations,
+        people::revoke_invitation,
+        workspaces::list,
+        workspaces::create,
+        workspaces::rename,
+        workspaces::members,
+        workspaces::add_member,
+        workspaces::change_member,
+        workspaces::remove_member,
         callbacks::wake
     ),
     components(schemas(

@@ -24,7 +24,7 @@ fn sentence(error: &dyn std::error::Error) -> String {
 }
 
 impl Problem {
-    fn field(code: &str, field: &str, problem: &str, said: &str) -> Self {
+    pub(super) fn field(code: &str, field: &str, problem: &str, said: &str) -> Self {
         let title = "A field does not fit";
         let error = FieldProblem {
             field: field.to_owned(),
@@ -36,7 +36,7 @@ impl Problem {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, title, said).with(vec![error])
     }
 
-    fn ticket_invalid(said: &str) -> Self {
+    pub(super) fn ticket_invalid(said: &str) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
             "ticket_invalid",

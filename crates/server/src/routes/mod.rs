@@ -13,6 +13,8 @@ pub(crate) mod me;
 pub(crate) mod models;
 pub(crate) mod passkey_login;
 pub(crate) mod passkeys;
+pub(crate) mod people;
 pub(crate) mod quotes;
 pub(crate) mod sessions;
 pub(crate) mod uploads;
+pub(crate) mod workspaces;
