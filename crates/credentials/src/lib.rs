@@ -11,6 +11,7 @@
 
 pub mod access;
 pub mod api_key;
+pub mod oidc;
 pub mod opaque;
 pub mod passkeys;
 pub mod password;
