@@ -122,6 +122,8 @@ impl Studio {
             .write("machine.create", move |tx| {
                 let (account, stamp) = (account.clone(), stamp.clone());
                 Box::pin(async move {
+                    // Nothing may have served this data yet.
+                    store::workspaces::ensure_first(tx, stamp.now).await?;
                     if store::workspaces::find(tx, workspace).await?.is_none() {
                         return Err(MachineError::NoWorkspace);
                     }
