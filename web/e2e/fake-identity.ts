@@ -201,7 +201,7 @@ export class FakeIdentity {
     const agent = 'Chrome (Linux)';
     const short = (): Reply | undefined =>
       body['password'] !== undefined && text('password').length < this.policy.password_min
-        ? no(422, 'invalid_request', { errors: [{ field: 'password', code: 'too_short', detail: 'longer' }] })
+        ? no(422, 'password_refused', { errors: [{ field: 'password', code: 'too_short', detail: 'longer' }] })
         : undefined;
     switch (what) {
       case 'GET /auth/policy':
@@ -295,7 +295,7 @@ export class FakeIdentity {
         Object.assign(account, body);
         return DONE;
       case 'POST /me/password':
-        if (text('password').length < 8) return no(422, 'invalid_request', { errors: [{ field: 'password', code: 'too_short', detail: 'longer' }] });
+        if (text('password').length < 8) return no(422, 'password_refused', { errors: [{ field: 'password', code: 'too_short', detail: 'longer' }] });
         account.password = text('password');
         this.setupNeeded = false;
         this.#logins = this.#logins.filter((one) => one === login || one.account !== account);
@@ -396,7 +396,7 @@ export class FakeIdentity {
       case 'POST /admin/users': {
         const email = String(body['email']);
         const role = (body['role'] as PersonRole | undefined) ?? 'user';
-        if (!email.includes('@')) return no(422, 'invalid_request', { errors: [{ field: 'email', code: 'malformed', detail: 'write an address' }] });
+        if (!email.includes('@')) return no(422, 'email_invalid', { errors: [{ field: 'email', code: 'invalid', detail: 'write an address' }] });
         const invited = this.person(email, '', role, [], { state: 'pending', password: undefined, last_seen: null });
         if (body['workspace'] !== undefined) this.members.push({ workspace: String(body['workspace']), user: invited.id, role: body['workspace_role'] as PersonRole });
         const made = token();

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, type BrowserContextOptions, type CDPSession, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { FakeStudio } from './fake-server';
 
@@ -51,8 +51,7 @@ export class Stage {
   #state: State | undefined;
   #since = 0;
 
-  constructor() {
-    const given = process.env['STUDIO_URL'];
+  constructor(given = process.env['STUDIO_URL']) {
     this.fake = given === undefined ? new FakeStudio() : undefined;
     this.url = given === undefined ? '' : new URL(given).origin;
   }
@@ -132,9 +131,18 @@ export class Stage {
   }
 }
 
+const debuggers = new WeakMap<Page, CDPSession>();
+
+/** One debugger for each page, kept: the end of any of them takes the virtual authenticators along. */
+async function debuggerOf(page: Page): Promise<CDPSession> {
+  const known = debuggers.get(page) ?? (await page.context().newCDPSession(page));
+  debuggers.set(page, known);
+  return known;
+}
+
 /** A virtual authenticator (WebDriver's, over the debugger) that holds passkeys and verifies its user. */
 export async function withAuthenticator(page: Page): Promise<{ credentials: () => Promise<number> }> {
-  const debug = await page.context().newCDPSession(page);
+  const debug = await debuggerOf(page);
   await debug.send('WebAuthn.enable', { enableUI: false });
   const { authenticatorId } = await debug.send('WebAuthn.addVirtualAuthenticator', {
     options: {
@@ -151,7 +159,7 @@ interface AxeResults {
 
 /** Runs axe (WCAG 2.2 A and AA), on a part where the rest is covered, through the debugger, since the policy lets no foreign script in. */
 export async function audit(page: Page, state: string, within?: string): Promise<void> {
-  const debug = await page.context().newCDPSession(page);
+  const debug = await debuggerOf(page);
   await debug.send('Runtime.evaluate', { expression: AXE });
   const options = { runOnly: { type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] } };
   const answer = await debug.send('Runtime.evaluate', {
@@ -159,7 +167,6 @@ export async function audit(page: Page, state: string, within?: string): Promise
     awaitPromise: true,
     returnByValue: true,
   });
-  await debug.detach();
   const { violations } = JSON.parse(String(answer.result.value)) as AxeResults;
   const told = violations.flatMap(({ id, help, nodes }) =>
     nodes.map((node) => `${id}: ${help} at ${node.target.join(' ')} ${node.failureSummary ?? ''}`),

@@ -1,15 +1,18 @@
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { GENERATION_STATES, PURPOSES, REFERENCE_ROLES, STAGES } from '../src/lib/api/types';
 import { ACCOUNT_STATES, PERSON_ROLES, SCOPE_OBJECTS } from '../src/lib/api/identityTypes';
+import { partOf, PARTS } from '../src/lib/i18n/parts';
 import { STRENGTHS } from '../src/lib/session/strength';
 import { STEPS } from '../src/screens/setup/steps';
 import { chooseLocale, fill, FIRST, type Key, LOCALES, lookUp, speak, translatePlural } from '../src/lib/i18n/message';
 import { THEMES } from '../src/lib/theme.svelte';
 import { page, server } from './sources';
 
-const english = await speak('en');
-const CATALOGUES = { 'pt-BR': FIRST.catalogue, en: english.catalogue };
-const keys = Object.keys(FIRST.catalogue) as Key[];
+const portuguese = await speak('pt-BR', PARTS);
+const english = await speak('en', PARTS);
+const CATALOGUES = { 'pt-BR': portuguese.catalogue, en: english.catalogue };
+const keys = Object.keys(portuguese.catalogue) as Key[];
 const pageText = page.map(({ text }) => text).join('\n');
 const serverText = server.map(({ text }) => text).join('\n');
 
@@ -44,6 +47,22 @@ const FAMILIES = ['media'];
 
 const quoted = (text: string, word: string): boolean => [`'${word}'`, `"${word}"`, `\`${word}\``].some((form) => text.includes(form));
 
+/** Files that these files import, directly or not, without those that are fetched later. */
+function reached(from: readonly string[]): { path: string; text: string }[] {
+  const found = new Map<string, { path: string; text: string }>();
+  const queue = [...from];
+  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+    const file = page.find((candidate) => candidate.path === path);
+    if (file === undefined || found.has(path)) continue;
+    found.set(path, file);
+    for (const [, wanted = ''] of file.text.matchAll(/^\s*(?:import|export) [^;]*?from '(\.[^']+)'/gms)) {
+      const target = join(dirname(path), wanted);
+      for (const ending of ['', '.ts', '.svelte.ts']) queue.push(target.endsWith('.svelte') ? (ending === '' ? target : `${target}.ts`) : target + ending);
+    }
+  }
+  return [...found.values()];
+}
+
 function isUsed(key: string): boolean {
   if (quoted(pageText, key)) return true;
   const plural = /^(.*)_(one|other)$/.exec(key)?.[1];
@@ -60,6 +79,8 @@ function isUsed(key: string): boolean {
   if (!(OPEN as readonly string[]).includes(family)) return false;
   // Without the server's source (the web part alone) its codes cannot be looked up.
   if (server.length === 0) return true;
+  // Problems of a field are named by the field and the code.
+  if (family === 'field_error') return quoted(serverText, rest.at(-1) ?? '');
   if (family === 'screening') return quoted(serverText, key);
   if (family === 'screening_action') return new RegExp(`\\b${code[0]?.toUpperCase()}${code.slice(1)}\\b`).test(serverText);
   return quoted(serverText, code) || quoted(pageText, code) || FAMILIES.includes(code);
@@ -85,6 +106,14 @@ describe('the catalogues', () => {
 
   test('hold no key that nothing uses', () => {
     expect(keys.filter((key) => !isUsed(key))).toEqual([]);
+  });
+
+  test('of the shell are all that the studio and the frame around every screen say', () => {
+    const shell = reached(['src/main.ts', 'src/screens/create/Create.svelte', 'src/screens/job/Job.svelte']);
+    expect(shell.length).toBeGreaterThan(40);
+    const text = shell.map((file) => file.text).join('\n');
+    const said = keys.filter((key) => [key, key.replace(/_(one|other)$/, '')].some((name) => quoted(text, name)));
+    expect(said.filter((key) => partOf(key) === 'rest')).toEqual([]);
   });
 
   test('the search for unused keys can fail', () => {

@@ -1,4 +1,5 @@
 import { getContext, setContext } from 'svelte';
+import { SvelteSet } from 'svelte/reactivity';
 import { ProblemError } from './api/problem';
 import { wasLeft } from './api/transport';
 
@@ -30,6 +31,8 @@ export class Attempt {
 export class FormState {
   /** Ids of required fields that were empty when the form was sent. */
   missing = $state.raw<ReadonlySet<string>>(new Set());
+  /** Names of the fields that are shown: what is wrong with them they say themselves. */
+  readonly names = new SvelteSet<string>();
   readonly attempt: () => Attempt;
   /** Codes that are about one field, by the field's name. */
   readonly #blame: () => Readonly<Record<string, string>>;

@@ -32,17 +32,6 @@ export const noteTitle = (note: Note): string => named(`note.${note.code}`, note
 const LABELS: readonly string[] = ['demo_model', 'animated_still'];
 export const isLabel = (note: Note): boolean => LABELS.includes(note.code);
 
-/** What a key may do, thing by thing: "Generations: read, change". */
-export function scopesText(scopes: readonly string[]): string {
-  if (scopes.includes('*')) return t('scope.all');
-  const verbs = new Map<string, string[]>();
-  for (const scope of scopes) {
-    const [object = '', verb = ''] = scope.split(':');
-    verbs.set(object, [...(verbs.get(object) ?? []), named(`scope_verb.${verb}`, verb)]);
-  }
-  return [...verbs].map(([object, all]) => `${named(`scope.${object}`, object)}: ${all.join(', ')}`).join(' · ');
-}
-
 /** A finding's kind is its code: `screening.cpf`. */
 export const findingText = (kind: string): string => named(kind, kind);
 

@@ -11,6 +11,7 @@ import {
   translatePlural,
   type Values,
 } from './message';
+import { type Part, PARTS } from './parts';
 
 const STORED = 'studio.locale';
 
@@ -19,6 +20,8 @@ export const NAMES: Readonly<Record<Locale, string>> = { 'pt-BR': 'Português', 
 
 class Language {
   #spoken = $state.raw(FIRST);
+  /** The parts of the texts that were asked for so far. */
+  #parts: readonly Part[] = ['shell'];
 
   get spoken(): typeof FIRST {
     return this.#spoken;
@@ -38,9 +41,19 @@ class Language {
     await this.#take(locale);
   }
 
+  /** Fetches all texts: for the screens that are not in the shell. Throws where they do not arrive. */
+  async whole(): Promise<void> {
+    if (this.#parts.length === PARTS.length) return;
+    const spoken = await speak(this.locale, PARTS);
+    this.#parts = PARTS;
+    // Where the language was changed meanwhile, its own texts were fetched by then.
+    if (spoken.locale === this.locale) this.#spoken = spoken;
+    else await this.#take(this.locale);
+  }
+
   async #take(locale: Locale): Promise<void> {
     try {
-      this.#spoken = await speak(locale);
+      this.#spoken = await speak(locale, this.#parts);
     } catch {
       // The server is away: what is on the page stays readable.
     }

@@ -1,4 +1,6 @@
-import ptBR from '../../../../locales/pt-BR.json';
+import first from 'virtual:texts/pt-BR/shell';
+import type ptBR from '../../../../locales/pt-BR.json';
+import type { Part } from './parts';
 
 /** pt-BR is written first; its keys are the keys. */
 export type Key = keyof typeof ptBR;
@@ -17,12 +19,19 @@ export interface Spoken {
   catalogue: Catalogue;
 }
 
-/** Always at hand; the other languages are fetched when they are asked for. */
-export const FIRST: Spoken = { locale: 'pt-BR', catalogue: ptBR };
+/** The shell's texts, always at hand; everything else is fetched when it is asked for. */
+export const FIRST: Spoken = { locale: 'pt-BR', catalogue: first as Catalogue };
 
-export async function speak(locale: Locale): Promise<Spoken> {
-  if (locale === 'pt-BR') return FIRST;
-  return { locale, catalogue: (await import('../../../../locales/en.json')).default };
+const FETCHED: Readonly<Record<Locale, Record<Part, () => Promise<{ default: Readonly<Record<string, string>> }>>>> = {
+  'pt-BR': { shell: () => Promise.resolve({ default: first }), rest: () => import('virtual:texts/pt-BR/rest') },
+  en: { shell: () => import('virtual:texts/en/shell'), rest: () => import('virtual:texts/en/rest') },
+};
+
+/** A language with the parts of its texts that are asked for. */
+export async function speak(locale: Locale, parts: readonly Part[]): Promise<Spoken> {
+  const fetched = await Promise.all(parts.map((part) => FETCHED[locale][part]()));
+  const catalogue: Record<string, string> = Object.assign({}, ...fetched.map((part) => part.default));
+  return { locale, catalogue: catalogue as Catalogue };
 }
 
 /** Puts values where the text says `{name}`; numbers are written as the language writes them. */
