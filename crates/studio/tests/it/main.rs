@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod api_keys;
 mod audit;
 mod bad_input;
 mod bed;
@@ -16,16 +17,26 @@ mod canary;
 mod chaos;
 mod cli;
 mod config;
+mod csrf;
+mod entrance;
 mod events;
+mod factors;
 mod full_disk;
 mod generations;
+mod headers;
 mod health;
 mod http;
 mod idempotency;
 mod logging;
+mod matrix;
 mod media_files;
 mod on_postgres;
 mod openapi;
+mod people;
+mod reading;
+mod rights;
+mod schemathesis;
 mod stopping;
 mod tidy;
+mod tokens;
 mod uploads;
