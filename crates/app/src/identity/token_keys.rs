@@ -272,7 +272,7 @@ impl Studio {
         self.token_key_status().await
     }
 
-    /// Every key that is kept, oldest first.
+    /// Every key that is kept, in the order in which they sign.
     ///
     /// # Errors
     /// If the database fails.
@@ -286,7 +286,9 @@ impl Studio {
             signs_from: row.signs_from,
             signs_until: row.signs_until,
         };
-        Ok(known.rows.iter().map(status).collect())
+        let mut all: Vec<KeyStatus> = known.rows.iter().map(status).collect();
+        all.sort_by_key(|key| (key.signs_from.is_none(), key.signs_from, key.created_at));
+        Ok(all)
     }
 
     /// The public keys that check our tokens.

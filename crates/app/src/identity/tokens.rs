@@ -1,5 +1,7 @@
 //! Handing out tokens: for a new session, and for a refresh token (`security.md` 3.3).
 
+use super::letters::{Facts, LetterKind};
+use super::outbox::{self, Envelope};
 use super::token_keys::Known;
 use super::{NewSession, Proof, Settings, Tokens, Unauthenticated};
 use crate::clock::random;
@@ -11,6 +13,7 @@ use credentials::opaque::{self, Purpose};
 use domain::audit::Action;
 use domain::id::{SessionId, UserId};
 use domain::identity::{AccountState, Client, Method, Role};
+use domain::secret::TokenHash;
 use domain::time::Time;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
@@ -19,6 +22,7 @@ use std::time::Duration;
 use store::Tx;
 use store::refresh_tokens::{self, RefreshToken};
 use store::sessions::{Session, Standing};
+use store::users::User;
 
 /// The scope of a session's tokens: all that their owner may.
 pub(crate) const SCOPE: &str = "*";
@@ -50,6 +54,8 @@ enum Outcome {
     Granted(Tokens),
     Over,
     Unbound,
+    /// It came twice, and nothing was done about it yet: the notice has to be sealed first.
+    Twice(UserId),
     Reused(UserId),
 }
 
@@ -90,18 +96,56 @@ impl Studio {
             return Err(Unauthenticated::SessionOver);
         };
         let jkt = self.bind_to(refresh.proof.as_ref()).await?;
+        let outcome = match self.turn(&refresh, &hash, jkt.as_ref(), None).await? {
+            Outcome::Twice(user) => {
+                let notice = self.notice_of_reuse(user).await?;
+                self.turn(&refresh, &hash, jkt.as_ref(), Some(notice)).await?
+            }
+            outcome => outcome,
+        };
+        match outcome {
+            Outcome::Granted(tokens) => {
+                self.identity.standings.forget_session(tokens.session);
+                Ok(tokens)
+            }
+            // The second turn had its notice.
+            Outcome::Over | Outcome::Twice(_) => Err(Unauthenticated::SessionOver),
+            Outcome::Unbound => Err(Unauthenticated::Proof("its key is not that of the session")),
+            Outcome::Reused(user) => {
+                self.forget_standing(user);
+                self.tell_bell.notify_one();
+                self.ring_outbox();
+                tracing::warn!("a refresh token came twice; its session is over");
+                Err(Unauthenticated::SessionOver)
+            }
+        }
+    }
+}
+
+impl Studio {
+    /// Takes a refresh token and does what is to be done with it, in one transaction. Without a notice a
+    /// token that came twice is left as it is.
+    async fn turn(
+        &self,
+        refresh: &Refresh,
+        hash: &TokenHash,
+        jkt: Option<&String>,
+        notice: Option<Envelope>,
+    ) -> Result<Outcome, Unauthenticated> {
         let opener = self.session_opener().await?;
         let private = Arc::clone(&self.private);
-        let outcome = self
-            .db
+        let (hash, jkt, client) = (hash.clone(), jkt.cloned(), refresh.client);
+        let request_id = refresh.request_id.clone();
+        self.db
             .write("tokens.refresh", move |tx| {
                 let (opener, hash, jkt) = (opener.clone(), hash.clone(), jkt.clone());
-                let (private, request_id) = (Arc::clone(&private), refresh.request_id.clone());
+                let (private, request_id) = (Arc::clone(&private), request_id.clone());
+                let notice = notice.clone();
                 Box::pin(async move {
                     let Some((token, standing)) = refresh_tokens::take(tx, &hash).await? else {
                         return Ok(Outcome::Over);
                     };
-                    if standing.session.client != refresh.client {
+                    if standing.session.client != client {
                         return Ok(Outcome::Over);
                     }
                     if standing.session.jkt != jkt {
@@ -114,26 +158,32 @@ impl Studio {
                         return Ok(Outcome::Granted(tokens));
                     }
                     let user = standing.session.user;
+                    let Some(notice) = notice else {
+                        return Ok(Outcome::Twice(user));
+                    };
                     let stamp = stamp_of(&private, user, opener.now, request_id);
                     revoke(tx, &standing.session, &stamp).await?;
-                    Ok::<_, store::Error>(Outcome::Reused(user))
+                    outbox::put(tx, &notice).await?;
+                    Ok::<_, Unauthenticated>(Outcome::Reused(user))
                 })
             })
+            .await
+    }
+
+    /// The letter that tells somebody that a refresh token of theirs came twice.
+    async fn notice_of_reuse(&self, user: UserId) -> Result<Envelope, Unauthenticated> {
+        let account: Option<User> = self
+            .db
+            .read("users.find", move |read| {
+                Box::pin(async move { store::users::find(read, user).await })
+            })
             .await?;
-        match outcome {
-            Outcome::Granted(tokens) => {
-                self.identity.standings.forget_session(tokens.session);
-                Ok(tokens)
-            }
-            Outcome::Over => Err(Unauthenticated::SessionOver),
-            Outcome::Unbound => Err(Unauthenticated::Proof("its key is not that of the session")),
-            Outcome::Reused(user) => {
-                self.forget_standing(user);
-                self.tell_bell.notify_one();
-                tracing::warn!("a refresh token came twice; its session is over");
-                Err(Unauthenticated::SessionOver)
-            }
-        }
+        let account = account.ok_or(Unauthenticated::SessionOver)?;
+        let facts = Facts {
+            at: Some(self.now()),
+            ..Facts::default()
+        };
+        Ok(self.letter_to(&account, LetterKind::TokenReused, None, facts)?)
     }
 }
 

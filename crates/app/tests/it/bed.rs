@@ -2,7 +2,7 @@
 
 use app::catalogue::Catalogue;
 use app::clock::Clock;
-use app::identity::{NewSession, Presented, Refresh, Tokens};
+use app::identity::{NewSession, Presented, Refresh, Tokens, Unauthenticated};
 use app::settings::Settings;
 use app::{Parts, Studio};
 use credentials::password::{Hasher, Password, Pepper};
@@ -10,6 +10,9 @@ use domain::actor::{Actor, FIRST_WORKSPACE};
 use domain::id::UserId;
 use domain::identity::{AccountState, Client, Method, Role};
 use domain::time::Time;
+use secrecy::SecretString;
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,7 +31,18 @@ pub struct Bed {
     pub db: Db,
     pub keys: Arc<dyn KeyProvider>,
     clock: Arc<AtomicI64>,
+    parts: Box<MakeParts>,
     _folder: tempfile::TempDir,
+}
+
+type MakeParts = dyn Fn(&Arc<AtomicI64>, &Arc<dyn KeyProvider>, &Db) -> Parts + Send + Sync;
+
+fn config(url: Option<String>, folder: &Path) -> Config {
+    Config {
+        url,
+        sqlite_path: folder.join("studio.db"),
+        read_connections: 3,
+    }
 }
 
 impl Bed {
@@ -38,13 +52,48 @@ impl Bed {
 
     /// A studio that browsers reach under this origin.
     pub async fn reached_at(origin: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = Config {
-            url: None,
-            sqlite_path: folder.path().join("studio.db"),
-            read_connections: 3,
+        Self::over(None, origin, |_| ()).await
+    }
+
+    /// A studio with other settings.
+    pub async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::over(None, ORIGIN, change).await
+    }
+
+    /// A studio over a schema of its own of the database that `STUDIO_TEST_POSTGRES` names; none, said
+    /// loudly, where it names none.
+    #[expect(clippy::disallowed_methods, reason = "the test's own setting, given by xtask")]
+    pub async fn on_postgres(change: impl FnOnce(&mut Settings)) -> Option<Self> {
+        let url = std::env::var("STUDIO_TEST_POSTGRES")
+            .ok()
+            .filter(|url| !url.is_empty());
+        let Some(url) = url else {
+            let what = "\n**** NOT TESTED ON POSTGRES: STUDIO_TEST_POSTGRES is not set (cargo xtask test sets it) ****\n";
+            std::io::stderr().write_all(what.as_bytes()).unwrap();
+            return None;
         };
-        let db = Db::open(&config).await.unwrap();
+        let schema = format!(
+            "app_{}_{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let main = Db::open(&config(Some(url.clone()), Path::new(""))).await.unwrap();
+        let sql = format!("create schema {schema}");
+        let made = main.write("test.schema", move |tx| {
+            let sql = sql.clone();
+            Box::pin(async move { tx.execute(&sql, &[]).await })
+        });
+        let made: Result<_, store::Error> = made.await;
+        made.unwrap();
+        main.close().await;
+        let mark = if url.contains('?') { '&' } else { '?' };
+        let url = format!("{url}{mark}options=-c%20search_path%3D{schema}");
+        Some(Self::over(Some(url), ORIGIN, change).await)
+    }
+
+    async fn over(url: Option<String>, origin: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&config(url, folder.path())).await.unwrap();
         migrate::apply(&db, START).await.unwrap();
         db.write("test.workspace", |tx| {
             Box::pin(workspaces::ensure_first(tx, START))
@@ -54,16 +103,19 @@ impl Bed {
         let keys: Arc<dyn KeyProvider> = Arc::new(FileKeys::open(folder.path()).unwrap());
         let vault = Vault::in_folder(folder.path(), Arc::clone(&keys)).await.unwrap();
         let clock = Arc::new(AtomicI64::new(START.micros()));
-        let studio = Studio::new(Parts {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let parts = move |clock: &Arc<AtomicI64>, keys: &Arc<dyn KeyProvider>, db: &Db| Parts {
             db: db.clone(),
-            vault,
-            keys: Arc::clone(&keys),
+            vault: vault.clone(),
+            keys: Arc::clone(keys),
             catalogue: Catalogue::new(Vec::new(), Vec::new()),
             // Nothing here touches media.
             media: media::MediaWorker::new("/nonexistent".into(), Vec::new()),
-            clock: Clock::Fixed(Arc::clone(&clock)),
-            settings: Settings::default(),
-        });
+            clock: Clock::Fixed(Arc::clone(clock)),
+            settings: settings.clone(),
+        };
+        let studio = Studio::new(parts(&clock, &keys, &db));
         let studio = studio.unwrap_or_else(|error| panic!("{error}"));
         studio.reached_at(origin);
         Self {
@@ -71,8 +123,17 @@ impl Bed {
             db,
             keys,
             clock,
+            parts: Box::new(parts),
             _folder: folder,
         }
+    }
+
+    /// Another process on the same data: what it remembers is its own.
+    pub fn another(&self) -> Arc<Studio> {
+        let studio = Studio::new((self.parts)(&self.clock, &self.keys, &self.db));
+        let studio = studio.unwrap_or_else(|error| panic!("{error}"));
+        studio.reached_at(ORIGIN);
+        studio
     }
 
     pub fn now(&self) -> Time {
@@ -135,6 +196,11 @@ impl Bed {
 
     /// A session of somebody, by their password.
     pub async fn session(&self, user: UserId) -> Tokens {
+        self.try_session(user).await.unwrap()
+    }
+
+    /// The same for somebody who may not have one.
+    pub async fn try_session(&self, user: UserId) -> Result<Tokens, Unauthenticated> {
         let new = NewSession {
             user,
             workspace: FIRST_WORKSPACE,
@@ -144,18 +210,23 @@ impl Bed {
             methods: vec![Method::Password],
             jkt: None,
         };
-        self.studio.open_session(new).await.unwrap()
+        self.studio.open_session(new).await
     }
 
     /// Newer tokens of the same session: access tokens live for ten minutes.
     pub async fn refreshed(&self, tokens: &Tokens) -> Tokens {
+        self.try_refresh(&tokens.refresh).await.unwrap()
+    }
+
+    /// The same for a refresh token that may not be good any more.
+    pub async fn try_refresh(&self, token: &SecretString) -> Result<Tokens, Unauthenticated> {
         let refresh = Refresh {
-            token: tokens.refresh.clone(),
+            token: token.clone(),
             client: Client::Api,
             proof: None,
             request_id: None,
         };
-        self.studio.refresh(refresh).await.unwrap()
+        self.studio.refresh(refresh).await
     }
 
     /// Who is behind tokens at this moment.

@@ -10,6 +10,14 @@
 
 mod bed;
 
+mod accounts;
 mod factors;
 mod keys;
+mod login;
+mod outbox;
 mod passkey_login;
+mod people;
+mod possession;
+mod refresh;
+mod sessions;
+mod token_keys;
