@@ -18,8 +18,8 @@ use crate::quotes::{self, Quote};
 use crate::uploads::{self, Upload};
 use crate::{
     Arg, Db, Error, Tx, args, attempts, audit, devices, events, factor_failures, fair_queue, generations,
-    idempotency, invitations, jobs, ledger, login_failures, members, migrate, passkeys, people,
-    recovery_codes, singleton, tickets, totp, users, workspaces,
+    idempotency, invitations, jobs, ledger, login_failures, members, migrate, passkeys, people, proofs,
+    recovery_codes, refresh_tokens, sessions, singleton, tickets, token_keys, totp, users, workspaces,
 };
 use bed::{NOW, at, fresh, local, new_generation, new_job, rules};
 use domain::actor::{FIRST_WORKSPACE, LOCAL_USER, SystemScope};
@@ -50,6 +50,8 @@ const WHOLE: &[&str] = &[
     "set user_id = $3 where workspace = $1",
     // One row for each migration.
     "from schema_migrations order by name",
+    // Two or three keys.
+    "from token_keys order by created_at, kid",
     "from sqlite_schema where type = 'table'",
     // One row, from the end of the table.
     "from audit_checkpoints order by size desc limit 1",
@@ -160,6 +162,7 @@ async fn accounts(tx: &mut Tx) -> Result<(), Error> {
     let user = bed::user("index");
     users::insert(tx, &user).await?;
     keys(tx, user.id).await?;
+    sessions_of(tx, user.id).await?;
     users::find(tx, user.id).await?;
     users::find_by_email_index(tx, "index").await?;
     users::page(tx, None, 5).await?;
@@ -196,6 +199,65 @@ async fn accounts(tx: &mut Tx) -> Result<(), Error> {
     members::remove(tx, second.id, user.id).await?;
     users::hand_over(tx, second.id, LOCAL_USER, user.id).await?;
     entrance(tx, user.id).await
+}
+
+async fn sessions_of(tx: &mut Tx, user: UserId) -> Result<(), Error> {
+    let session = sessions::Session {
+        id: domain::id::SessionId::from_value(fresh()),
+        user,
+        workspace: FIRST_WORKSPACE,
+        client: domain::identity::Client::Browser,
+        agent: String::new(),
+        network: String::new(),
+        created_at: NOW,
+        used_at: NOW,
+        idle_until: NOW,
+        ends_at: NOW,
+        methods: Vec::new(),
+        auth_at: NOW,
+        fresh_at: NOW,
+        jkt: None,
+        ended_at: None,
+    };
+    sessions::insert(tx, &session).await?;
+    sessions::standing(tx, session.id).await?;
+    sessions::alive_of(tx, user, NOW).await?;
+    sessions::touch(tx, session.id, NOW, NOW, NOW).await?;
+    sessions::show_factor(tx, session.id, &[], NOW).await?;
+    sessions::set_workspace(tx, session.id, FIRST_WORKSPACE).await?;
+    let token = |name: &str| refresh_tokens::RefreshToken {
+        hash: TokenHash::of(name),
+        session: session.id,
+        generation: 0,
+        issued_at: NOW,
+        used_at: None,
+        successor: None,
+    };
+    let (one, two, three) = (token("one"), token("two"), token("three"));
+    refresh_tokens::insert(tx, &one).await?;
+    refresh_tokens::insert(tx, &two).await?;
+    refresh_tokens::take(tx, &one.hash).await?;
+    refresh_tokens::spend(tx, &one.hash, &two.hash, NOW).await?;
+    refresh_tokens::replace_successor(tx, &one.hash, &two.hash, &three.hash, NOW).await?;
+    sessions::end(tx, user, session.id, "why", NOW).await?;
+    sessions::end_all(tx, user, None, "why", NOW).await?;
+    sessions::forget_over(tx, at(1), 5).await?;
+    let key = token_keys::TokenKey {
+        kid: "kid".to_owned(),
+        public_key: vec![1],
+        private_wrapped: vec![2],
+        created_at: NOW,
+        signs_from: None,
+        signs_until: None,
+    };
+    token_keys::lock(tx).await?;
+    token_keys::insert(tx, &key).await?;
+    token_keys::all(tx).await?;
+    token_keys::set_times(tx, "kid", Some(NOW), None).await?;
+    token_keys::remove(tx, "kid").await?;
+    proofs::first_use(tx, "once", NOW).await?;
+    proofs::forget_before(tx, at(1), 5).await?;
+    Ok(())
 }
 
 async fn entrance(tx: &mut Tx, user: domain::id::UserId) -> Result<(), Error> {
@@ -272,6 +334,7 @@ async fn letters(tx: &mut Tx) -> Result<(), Error> {
     mails::give_up(tx, SYSTEM, &taken, "").await?;
     mails::sent(tx, SYSTEM, mail.id, NOW).await?;
     mails::counts(tx, SYSTEM).await?;
+    mails::expire_before(tx, NOW).await?;
     mails::forget_before(tx, NOW).await?;
     Ok(())
 }

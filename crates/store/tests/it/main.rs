@@ -31,4 +31,5 @@ mod migrate;
 mod people;
 mod queue;
 mod scope;
+mod sessions;
 mod small;
