@@ -134,6 +134,28 @@ impl Cmd {
         ))
     }
 
+    /// Runs to the end with this on standard input; anything but success is a failure with its words.
+    pub(crate) fn fed(mut self, input: &str) -> Done {
+        let start = |error| format!("{}: {error}", self.shown);
+        let mut child = self
+            .command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(start)?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // It may end before it has read everything; its words tell why.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        let output = child.wait_with_output().map_err(start)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(format!("`{}` ended with {}: {said}", self.shown, output.status))
+    }
+
     /// Runs to the end and gives back what it wrote to standard output.
     pub(crate) fn stdout(mut self) -> Result<Vec<u8>, Failure> {
         let output = self

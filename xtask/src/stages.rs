@@ -6,7 +6,7 @@ use crate::install::{DENY, MDBOOK, debian};
 use crate::postgres::Postgres;
 use crate::report::{Outcome, Stage, Tests, table, timed};
 use crate::run::{Cmd, cargo, must_be_complete, root};
-use crate::studio::Studio;
+use crate::studio::{self, Studio};
 use crate::{Done, Failure, foreign, web};
 
 /// What a stage gives back.
@@ -201,7 +201,13 @@ fn browser() -> Ran {
     web::install().map_err(Problem::Missing)?;
     let simulated = scripted(web::script("e2e", &[]))?;
     let studio = Studio::start()?;
-    let real = scripted(web::script("e2e", &[("STUDIO_URL", &studio.url())]))?;
+    let surroundings = [
+        ("STUDIO_URL", studio.url()),
+        ("STUDIO_EMAIL", studio::EMAIL.to_owned()),
+        ("STUDIO_PASSWORD", studio::PASSWORD.to_owned()),
+    ];
+    let surroundings = surroundings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let real = scripted(web::script("e2e", &surroundings))?;
     Ok(sum(simulated, real))
 }
 

@@ -11,6 +11,11 @@ use crate::Failure;
 use crate::postgres::free_port;
 use crate::run::{Cmd, target};
 
+/// Who is signed in where a check needs somebody: an administrator of the studio that runs for it.
+pub(crate) const EMAIL: &str = "ana@example.org";
+/// Their password. It opens nothing but that studio, which is gone after the check.
+pub(crate) const PASSWORD: &str = "cavalo bateria grampo correto";
+
 /// A running `studio serve`.
 pub(crate) struct Studio {
     port: u16,
@@ -22,7 +27,7 @@ pub(crate) struct Studio {
 const PATIENCE: u32 = 600;
 
 impl Studio {
-    /// Starts the binary that the tests built.
+    /// Starts the binary that the tests built, over a folder with an administrator.
     ///
     /// # Errors
     /// When it is not there or does not become ready.
@@ -30,6 +35,11 @@ impl Studio {
         let binary = target().join("debug/studio");
         let data = std::env::temp_dir().join(format!("studio-browser-{}", std::process::id()));
         let port = free_port()?;
+        Cmd::new(&binary)
+            .args(["user", "create", "--email", EMAIL, "--role", "admin"])
+            .args(["--password-stdin", "--data"])
+            .arg(&data)
+            .fed(PASSWORD)?;
         let child = Cmd::new(binary)
             .arg("serve")
             .arg("--data")
@@ -52,7 +62,8 @@ impl Studio {
 
     /// Its address.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        // Passkeys need a name; an address is none.
+        format!("http://localhost:{}", self.port)
     }
 
     fn is_ready(&self) -> bool {

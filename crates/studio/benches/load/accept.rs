@@ -41,7 +41,7 @@ fn level(runtime: &Runtime, binary: &Path, clients: u64) {
     std::thread::scope(|scope| {
         let each = |_| {
             scope.spawn(|| {
-                let mut client = Client::new(studio.port);
+                let mut client = Client::new(studio.port, &studio.key);
                 let mut times = Vec::new();
                 while began.elapsed() < LONGEST {
                     let n = taken.fetch_add(1, Ordering::Relaxed);

@@ -9,13 +9,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Client {
     port: u16,
+    bearer: String,
     connection: Option<BufReader<TcpStream>>,
 }
 
 impl Client {
-    pub fn new(port: u16) -> Self {
+    /// A client of the server at this port that shows this API key.
+    pub fn new(port: u16, bearer: &str) -> Self {
         Self {
             port,
+            bearer: bearer.to_owned(),
             connection: None,
         }
     }
@@ -37,7 +40,14 @@ impl Client {
                 BufReader::new(stream)
             }
         };
-        let answer = exchange(&mut connection, self.port, method, path, key, body)?;
+        let answer = exchange(
+            &mut connection,
+            self.port,
+            &self.bearer,
+            (method, path),
+            key,
+            body,
+        )?;
         self.connection = Some(connection);
         Ok(answer)
     }
@@ -46,8 +56,8 @@ impl Client {
 fn exchange(
     connection: &mut BufReader<TcpStream>,
     port: u16,
-    method: &str,
-    path: &str,
+    bearer: &str,
+    (method, path): (&str, &str),
     key: Option<&str>,
     body: &str,
 ) -> std::io::Result<(u16, Vec<u8>)> {
@@ -56,7 +66,7 @@ fn exchange(
     let length = body.len();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\n{key}\r\n{body}"
+         Authorization: Bearer {bearer}\r\nContent-Length: {length}\r\n{key}\r\n{body}"
     );
     connection.get_mut().write_all(request.as_bytes())?;
     let (mut status, mut length) = (None, None);

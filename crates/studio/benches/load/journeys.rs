@@ -72,7 +72,7 @@ fn step(studio: &Studio, users: u64, seconds: u64) -> u64 {
     std::thread::scope(|scope| {
         for _ in 0..users {
             scope.spawn(|| {
-                let mut client = Client::new(studio.port);
+                let mut client = Client::new(studio.port, &studio.key);
                 while Instant::now() < until {
                     if journey(&mut client, &seen).is_none() {
                         seen.failed.fetch_add(1, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 //! measured is the studio. Everything is bounded in time and requests; nothing is written but a table to
 //! standard output and data directories that are removed at the end.
 //!
-//! Arguments: areas (`size`, `start`, `accept`; all without one), `--binary FILE` for another binary than the
+//! Arguments: areas (`size`, `start`, `accept`, `login`; all without one), `--binary FILE` for another binary than the
 //! one built along, `--profile NAME` for load in place of areas.
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +19,7 @@
 mod accept;
 mod http;
 mod journeys;
+mod login;
 mod process;
 
 use process::{Setting, Studio};
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 /// Starts that are timed, on a fresh and on a used data directory each.
 const STARTS: usize = 5;
 
-const AREAS: [&str; 3] = ["size", "start", "accept"];
+const AREAS: [&str; 4] = ["size", "start", "accept", "login"];
 
 /// Durations in order; asked for their shares.
 pub struct Times(Vec<Duration>);
@@ -59,7 +60,7 @@ fn size(binary: &Path) {
 fn start(binary: &Path) {
     let timed = |folder: &Path| {
         let began = Instant::now();
-        let studio = Studio::start(binary, folder, &[]);
+        let studio = Studio::start_alone(binary, folder);
         let took = began.elapsed();
         studio.stop();
         took
@@ -80,15 +81,26 @@ fn start(binary: &Path) {
     }
 }
 
+/// Requests in a minute that no limit holds back: one key asks for all users here.
+const UNLIMITED: u64 = 100_000_000;
+
 /// Settings that lead a studio to the simulated provider.
 fn provider(sim: &testkit::sim::Sim, concurrent: u32) -> Vec<Setting> {
-    vec![
+    let limits = [
+        "STUDIO__LIMITS__ADDRESS_PER_MINUTE",
+        "STUDIO__LIMITS__ACCOUNT_PER_MINUTE",
+        "STUDIO__LIMITS__KEY_PER_MINUTE",
+        "STUDIO__LIMITS__WORKSPACE_PER_MINUTE",
+    ];
+    let mut settings = vec![
         ("STUDIO__PROVIDERS__LUMA__BASE_URL", sim.agents_url()),
         ("STUDIO__PROVIDERS__LUMA__API_KEY", testkit::sim::KEY.to_owned()),
         ("STUDIO__PROVIDERS__LUMA__MAX_CONCURRENT", concurrent.to_string()),
         ("STUDIO__OUTBOUND__ALLOW", "127.0.0.0/8".to_owned()),
         ("STUDIO__GENERATIONS__MAX_QUEUED", "1000000".to_owned()),
-    ]
+    ];
+    settings.extend(limits.map(|name| (name, UNLIMITED.to_string())));
+    settings
 }
 
 fn main() -> ExitCode {
@@ -126,6 +138,9 @@ fn main() -> ExitCode {
     }
     if asked("accept") {
         accept::run(&runtime, &binary);
+    }
+    if asked("login") {
+        login::run(&binary);
     }
     ExitCode::SUCCESS
 }

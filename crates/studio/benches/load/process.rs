@@ -1,6 +1,7 @@
 //! The binary as a process, and what the system says of it.
 
 use crate::http::Client;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,15 +12,69 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Name and value of a setting in the environment.
 pub type Setting = (&'static str, String);
 
+/// The account that asks, and its password.
+pub const EMAIL: &str = "ana@example.org";
+pub const PASSWORD: &[u8] = b"cavalo bateria grampo correto";
+
 /// A running server; it is ended when it is dropped.
 pub struct Studio {
     child: Child,
     pub port: u16,
+    /// An API key of an account that may make generations.
+    pub key: String,
+}
+
+/// Runs a command of the binary over a folder and gives what it printed.
+fn run(binary: &Path, folder: &Path, arguments: &[&str]) -> String {
+    let mut child = Command::new(binary)
+        .args(arguments)
+        .arg("--data")
+        .arg(folder.join("data"))
+        .env_clear()
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Only one of the commands reads it.
+    let _ = child.stdin.take().unwrap().write_all(PASSWORD);
+    let ended = child.wait_with_output().unwrap();
+    assert!(ended.status.success(), "{arguments:?}");
+    String::from_utf8(ended.stdout).unwrap().trim_end().to_owned()
+}
+
+/// Makes an account and a key of it, before a server has the folder.
+fn make_key(binary: &Path, folder: &Path) -> String {
+    let user = [
+        "user",
+        "create",
+        "--email",
+        EMAIL,
+        "--role",
+        "user",
+        "--password-stdin",
+    ];
+    run(binary, folder, &user);
+    run(
+        binary,
+        folder,
+        &["key", "create", "--email", EMAIL, "--scopes", "*"],
+    )
 }
 
 impl Studio {
-    /// Starts a server over a folder and waits until it is ready.
+    /// Starts a server over a folder, with an account that asks, and waits until it is ready.
     pub fn start(binary: &Path, folder: &Path, settings: &[Setting]) -> Self {
+        let key = make_key(binary, folder);
+        Self::begin(binary, folder, settings, key)
+    }
+
+    /// The same over the folder as it is: nothing but the start.
+    pub fn start_alone(binary: &Path, folder: &Path) -> Self {
+        Self::begin(binary, folder, &[], String::new())
+    }
+
+    fn begin(binary: &Path, folder: &Path, settings: &[Setting], key: String) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|free| free.local_addr())
             .unwrap()
@@ -37,10 +92,10 @@ impl Studio {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let mut studio = Self { child, port };
+        let mut studio = Self { child, port, key };
         let began = Instant::now();
         let ready = |port| {
-            Client::new(port)
+            Client::new(port, "")
                 .ask("GET", "/ready", None, "")
                 .is_ok_and(|(status, _)| status == 200)
         };

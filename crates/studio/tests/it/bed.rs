@@ -3,11 +3,11 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,11 @@ use tempfile::TempDir;
 
 use crate::events::Listener;
 use crate::http::{Answer, Call};
+
+/// The administrator of every place.
+pub const EMAIL: &str = "ana@example.org";
+/// Their password.
+pub const PASSWORD: &str = "cavalo bateria grampo correto";
 
 /// How long a condition may take to come true on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -54,6 +59,7 @@ pub struct Place {
     root: TempDir,
     data: PathBuf,
     variables: Vec<(String, String)>,
+    key: OnceLock<String>,
 }
 
 impl Place {
@@ -64,6 +70,7 @@ impl Place {
             root,
             data,
             variables: Vec::new(),
+            key: OnceLock::new(),
         }
     }
 
@@ -114,8 +121,50 @@ impl Place {
         Ended::from(command.output().unwrap())
     }
 
-    /// Serves, and returns once it says where.
+    /// Makes an account with the command for it.
+    pub fn make_account(&self, email: &str, role: &str) {
+        let mut child = self
+            .studio(["user", "create", "--email", email, "--role", role])
+            .args(["--password-stdin", "--data"])
+            .arg(&self.data)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // It may refuse before it has read the password; then its words tell why.
+        let _ = stdin.write_all(PASSWORD.as_bytes());
+        drop(stdin);
+        Ended::from(child.wait_with_output().unwrap()).well();
+    }
+
+    /// Makes an API key with the command for it.
+    pub fn make_key(&self, email: &str, scopes: &str) -> String {
+        let said = self.run_with_data(&["key", "create", "--email", email, "--scopes", scopes]);
+        said.well().trim_end().to_owned()
+    }
+
+    /// The key of the administrator, made with their account when it is first needed.
+    pub fn key(&self) -> &str {
+        self.key.get_or_init(|| {
+            self.make_account(EMAIL, "admin");
+            self.make_key(EMAIL, "*")
+        })
+    }
+
+    /// Serves, and returns once it says where. Requests are made as the administrator.
     pub fn serve(&self) -> Bed {
+        let key = self.key().to_owned();
+        self.serve_as(Some(key))
+    }
+
+    /// The same where nobody has an account.
+    pub fn serve_to_nobody(&self) -> Bed {
+        self.serve_as(None)
+    }
+
+    fn serve_as(&self, key: Option<String>) -> Bed {
         let log_path = self.file("stderr.log");
         let log = OpenOptions::new()
             .create(true)
@@ -135,6 +184,7 @@ impl Place {
             // Replaced as soon as the process has said where it listens.
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             log: log_path,
+            key,
         };
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
@@ -146,8 +196,10 @@ impl Place {
         let first = lines
             .recv_timeout(PATIENCE)
             .unwrap_or_else(|error| panic!("{error}: {}", bed.log()));
-        let address = first.strip_prefix("Secure AI Studio on http://");
-        bed.address = address.unwrap_or_else(|| panic!("{first}")).parse().unwrap();
+        let port = first
+            .strip_prefix("Secure AI Studio on http://")
+            .and_then(|address| address.rsplit(':').next()?.trim_end_matches('/').parse().ok());
+        bed.address.set_port(port.unwrap_or_else(|| panic!("{first}")));
         bed
     }
 
@@ -221,11 +273,17 @@ pub struct Bed {
     child: Child,
     pub address: SocketAddr,
     log: PathBuf,
+    key: Option<String>,
 }
 
 impl Bed {
+    /// A request of the administrator; of nobody where nobody has an account.
     pub fn call(&self, method: &str, path: &str) -> Call {
-        Call::new(self.address, method, path)
+        let call = Call::new(self.address, method, path);
+        match &self.key {
+            Some(key) => call.bearer(key),
+            None => call,
+        }
     }
 
     pub fn get(&self, path: &str) -> Answer {

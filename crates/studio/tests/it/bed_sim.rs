@@ -1,6 +1,7 @@
 //! What the kill loop stands on: the simulated providers behind a slow wire, the real binary as a process
 //! that can be killed, and a client that notices when an answer does not come whole.
 
+use crate::bed::{EMAIL, PASSWORD};
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -124,11 +125,18 @@ async fn carry(
     tokio::time::sleep(linger).await;
 }
 
+/// Where a server is asked, and the API key that it is shown.
+#[derive(Clone, Debug)]
+pub struct Door {
+    pub port: u16,
+    pub key: String,
+}
+
 /// A data directory with its settings and its fixed port; servers over it come and go.
 pub struct Home {
     folder: PathBuf,
     settings: Vec<(&'static str, String)>,
-    pub port: u16,
+    port: u16,
 }
 
 impl Home {
@@ -146,6 +154,37 @@ impl Home {
             settings,
             port,
         }
+    }
+
+    /// Makes an account and a key with the commands for them, and gives the door to whoever serves here.
+    pub fn door(&self) -> Door {
+        let data = self.data();
+        let run = |arguments: &[&str]| {
+            let mut child = self
+                .command(arguments)
+                .arg("--data")
+                .arg(&data)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .unwrap();
+            // Only one of the two reads it.
+            let _ = child.stdin.take().unwrap().write_all(PASSWORD.as_bytes());
+            let ended = child.wait_with_output().unwrap();
+            assert!(ended.status.success(), "{arguments:?}");
+            String::from_utf8(ended.stdout).unwrap().trim_end().to_owned()
+        };
+        run(&[
+            "user",
+            "create",
+            "--email",
+            EMAIL,
+            "--role",
+            "admin",
+            "--password-stdin",
+        ]);
+        let key = run(&["key", "create", "--email", EMAIL, "--scopes", "*"]);
+        Door { port: self.port, key }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -185,7 +224,10 @@ impl Home {
             .unwrap();
         Server {
             child,
-            port: self.port,
+            door: Door {
+                port: self.port,
+                key: String::new(),
+            },
             log: self.log(),
         }
     }
@@ -194,7 +236,7 @@ impl Home {
 /// A running server; it is killed when it is dropped.
 pub struct Server {
     child: Child,
-    port: u16,
+    door: Door,
     log: PathBuf,
 }
 
@@ -202,7 +244,7 @@ impl Server {
     /// Waits until it is ready.
     pub fn wait_ready(&mut self) {
         let began = Instant::now();
-        while ask(self.port, "GET", "/ready", None, None).is_none_or(|answer| answer.status != 200) {
+        while ask(&self.door, "GET", "/ready", None, None).is_none_or(|answer| answer.status != 200) {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("the server ended by itself with {status}:\n{}", tail(&self.log));
             }
@@ -274,30 +316,33 @@ impl Answer {
 
 /// Sends a request on a connection of its own and hangs up without reading.
 pub fn send_only(
-    port: u16,
+    door: &Door,
     method: &str,
     path: &str,
     key: Option<&str>,
     body: Option<&Value>,
 ) -> Option<TcpStream> {
+    let port = door.port;
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(ANSWER_PATIENCE)).ok()?;
     let body = body.map(Value::to_string).unwrap_or_default();
     let key = key
         .map(|key| format!("Idempotency-Key: {key}\r\n"))
         .unwrap_or_default();
+    let bearer = &door.key;
     let length = body.len();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\n{key}Connection: close\r\n\r\n{body}"
+         Content-Length: {length}\r\n{key}Authorization: Bearer {bearer}\r\n\
+         Connection: close\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).ok()?;
     Some(stream)
 }
 
 /// Sends a request on a connection of its own. `None` when no whole answer came.
-pub fn ask(port: u16, method: &str, path: &str, key: Option<&str>, body: Option<&Value>) -> Option<Answer> {
-    let mut stream = send_only(port, method, path, key, body)?;
+pub fn ask(door: &Door, method: &str, path: &str, key: Option<&str>, body: Option<&Value>) -> Option<Answer> {
+    let mut stream = send_only(door, method, path, key, body)?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8(bytes).ok()?;

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, Place, files_below, small};
+use crate::bed::{Bed, EMAIL, PASSWORD, Place, files_below, small};
 use crate::events::Listener;
 use crate::http::{Answer, Call};
 use crate::media_files::{contains, jpeg_with_place, png};
@@ -25,7 +25,6 @@ fn marked(call: Call) -> Call {
     let trace = format!("00-{}-01", mark("trace"));
     let headers = [
         ("User-Agent", mark("agent")),
-        ("Authorization", format!("Bearer {}", mark("bearer"))),
         ("Cookie", format!("session={}", mark("cookie"))),
         ("Referer", format!("http://127.0.0.1/{}", mark("referer"))),
         ("X-Request-Id", format!("{} not sane", mark("request"))),
@@ -39,6 +38,165 @@ fn marked(call: Call) -> Call {
     headers
         .iter()
         .fold(call, |call, (name, value)| call.header(name, value))
+}
+
+/// What shows somebody in vain.
+fn shown() -> [(&'static str, String); 7] {
+    let cookies = |name: &str| format!("{name}={}", mark("cookie"));
+    [
+        ("Authorization", format!("Bearer {}", mark("bearer"))),
+        ("Authorization", format!("Bearer sas_live_{}", mark("key"))),
+        ("Authorization", format!("Bearer ey.{}.x", mark("jwt"))),
+        ("Authorization", format!("DPoP {}", mark("dpop"))),
+        ("Authorization", format!("Basic {}", mark("basic"))),
+        ("Cookie", cookies("__Host-sas_at")),
+        ("Cookie", cookies("__Host-sas_rt")),
+    ]
+}
+
+/// A body for a schema of the API description with a marked word in every text.
+fn filled(api: &Value, schema: &Value, name: &str, depth: u32) -> Value {
+    if depth == 0 {
+        return Value::Null;
+    }
+    if let Some(reference) = schema["$ref"].as_str() {
+        let of = api.pointer(reference.trim_start_matches('#')).unwrap();
+        return filled(api, of, name, depth - 1);
+    }
+    for choice in ["oneOf", "anyOf", "allOf"] {
+        let choices = schema[choice].as_array().into_iter().flatten();
+        if let Some(first) = choices.into_iter().find(|one| one["type"] != "null") {
+            return filled(api, first, name, depth - 1);
+        }
+    }
+    let kind = match &schema["type"] {
+        Value::Array(kinds) => kinds[0].as_str().unwrap_or_default(),
+        kind => kind.as_str().unwrap_or_default(),
+    };
+    match kind {
+        "object" if schema["properties"].is_object() => {
+            let properties = schema["properties"].as_object().unwrap();
+            let fields = properties
+                .iter()
+                .map(|(name, schema)| (name.clone(), filled(api, schema, name, depth - 1)));
+            Value::Object(fields.collect())
+        }
+        "array" => json!([filled(api, &schema["items"], name, depth - 1)]),
+        "integer" | "number" => json!(1),
+        "boolean" => json!(true),
+        _ if name == "email" => json!(format!("{}@example.org", mark("email"))),
+        _ => json!(mark(name)),
+    }
+}
+
+/// Bodies whose words differ from the schema's in what decides how far they get.
+fn near(body: &Value) -> Vec<Value> {
+    let mut bodies = vec![body.clone()];
+    for (field, value) in [
+        ("client", json!("api")),
+        ("locale", json!("en")),
+        ("role", json!("user")),
+    ] {
+        for at in 0..bodies.len() {
+            if bodies[at].get(field).is_some() {
+                let mut changed = bodies[at].clone();
+                changed[field] = value.clone();
+                bodies.push(changed);
+            }
+        }
+    }
+    bodies
+}
+
+/// Every route of the API with marked words in its path and body; as nobody, with what shows somebody in
+/// vain, with a key, and with a fresh login.
+fn every_route(place: &Place, bed: &Bed) -> Vec<Answer> {
+    let api: Value = serde_json::from_str(&place.run(&["openapi"]).well()).unwrap();
+    let login = json!({"email": EMAIL, "password": PASSWORD, "client": "api"});
+    let session = bed
+        .call("POST", "/api/v1/auth/login")
+        .anonymous()
+        .json(&login)
+        .send();
+    let session = session.expect(200)["access_token"].as_str().unwrap().to_owned();
+    let mut answers = Vec::new();
+    // What ends the login comes last.
+    let (last, first): (Vec<&server::Route>, Vec<&server::Route>) = server::ROUTES
+        .iter()
+        .partition(|route| route.path.ends_with("/logout"));
+    for route in first.into_iter().chain(last) {
+        // It streams without an end for whoever may listen.
+        if route.path == "/api/v1/events" {
+            continue;
+        }
+        let parts: Vec<_> = route
+            .path
+            .split('/')
+            .map(|part| {
+                if part.starts_with('{') {
+                    mark("part")
+                } else {
+                    part.to_owned()
+                }
+            })
+            .collect();
+        let (method, path) = (route.method.to_uppercase(), parts.join("/"));
+        let schema =
+            &api["paths"][route.path][route.method]["requestBody"]["content"]["application/json"]["schema"];
+        let bodies = if schema.is_null() {
+            vec![None]
+        } else {
+            near(&filled(&api, schema, "body", 12))
+                .into_iter()
+                .map(Some)
+                .collect()
+        };
+        for body in bodies {
+            let call = || {
+                let call = marked(bed.call(&method, &path));
+                match &body {
+                    Some(body) => call.json(body),
+                    None => call,
+                }
+            };
+            answers.push(call().send());
+            answers.push(call().anonymous().send());
+            answers.push(call().bearer(&session).send());
+            for (name, value) in shown() {
+                answers.push(call().anonymous().header(name, value).send());
+            }
+        }
+    }
+    answers
+}
+
+/// What an account holds that is personal or secret, kept under its own key or as a hash.
+fn personal(bed: &Bed) {
+    let entrance = |path: &str, body: Value| {
+        let call = marked(bed.call("POST", path)).anonymous().json(&body).send();
+        assert!(call.status < 500, "{call:?}");
+        call
+    };
+    let login = json!({"email": EMAIL, "password": PASSWORD, "client": "api"});
+    let login = entrance("/api/v1/auth/login", login).expect(200);
+    let session = login["access_token"].as_str().unwrap();
+    let name = json!({"name": mark("name")});
+    let changed = marked(bed.call("PATCH", "/api/v1/me").bearer(session))
+        .json(&name)
+        .send();
+    assert!(changed.status < 300, "{changed:?}");
+    let key = json!({"name": mark("named"), "scopes": ["generations:read"]});
+    let made = marked(bed.call("POST", "/api/v1/me/api-keys").bearer(session))
+        .json(&key)
+        .send();
+    assert_eq!(made.expect(201)["name"], mark("named"));
+    for word in ["password", "code"] {
+        let email = format!("{}@example.org", mark("email"));
+        let wrong = json!({"email": email, "password": mark(word), "code": mark("code"), "client": "api"});
+        entrance("/api/v1/auth/login", wrong).problem(401, "login_failed");
+    }
+    let forgotten = json!({"email": format!("{}@example.org", mark("forgotten"))});
+    entrance("/api/v1/auth/password/forgot", forgotten).expect(202);
 }
 
 fn create(bed: &Bed, body: &Value) -> Call {
@@ -91,6 +249,9 @@ fn refused(bed: &Bed) -> Vec<Answer> {
     calls.push(
         create(bed, &small("um barco")).header("Idempotency-Key", format!("{} {}", mark("key"), mark("key"))),
     );
+    for (name, value) in shown() {
+        calls.push(create(bed, &small("um barco")).anonymous().header(name, value));
+    }
     calls.push(
         create(bed, &small("um barco")).header("Origin", format!("https://{}.example", mark("origin"))),
     );
@@ -132,7 +293,9 @@ fn taken(bed: &Bed) -> Vec<String> {
     let mut ids = Vec::new();
     let wish = small(&format!("um barco vermelho de {} no mar", mark("owner")));
     for key in ["one", "one", "two"] {
-        let answer = create(bed, &wish).header("Idempotency-Key", mark(key)).send();
+        let answer = create(bed, &wish)
+            .header("Idempotency-Key", mark(&format!("idempotency{key}")))
+            .send();
         ids.push(answer.expect(202)["id"].as_str().unwrap().to_owned());
     }
     assert_eq!(ids[0], ids[1]);
@@ -195,8 +358,16 @@ fn nothing_is_told(format: &str) {
         .with("LOG__FORMAT", format)
         .with("LOG__LEVEL", "debug")
         .with("LOG__DIR", "logs")
-        .with("METRICS__TOKEN", "a-token-of-some-length");
+        .with("METRICS__TOKEN", "a-token-of-some-length")
+        .with("LIMITS__ENTRANCE_PER_MINUTE", "1000000");
     let mut bed = place.serve();
+    for answer in every_route(&place, &bed) {
+        // Whoever was let in sees what is theirs.
+        if answer.status >= 400 {
+            assert_clean("a problem", &format!("{answer:?}{}", answer.text()));
+        }
+    }
+    personal(&bed);
     for answer in refused(&bed) {
         assert!(answer.status >= 400, "{answer:?}");
         assert_eq!(
@@ -220,6 +391,7 @@ fn nothing_is_told(format: &str) {
     no_file_tells_the_prompt(&place);
 
     let log = bed.log();
+    assert!(!log.contains(EMAIL), "{log}");
     assert!(
         log.contains("generation accepted") && log.contains("debug") | log.contains("DEBUG"),
         "{log}"
@@ -237,10 +409,9 @@ fn nothing_is_told(format: &str) {
     }
     place.run_with_data(&["audit", "export", "-o", "export"]).well();
     for file in files_below(&place.file("export")) {
-        assert_clean(
-            "the audit log",
-            &String::from_utf8_lossy(&fs::read(&file).unwrap()),
-        );
+        let text = String::from_utf8_lossy(&fs::read(&file).unwrap()).into_owned();
+        assert_clean("the audit log", &text);
+        assert!(!text.contains(EMAIL), "{text}");
     }
 }
 
@@ -250,8 +421,27 @@ fn no_file_tells_the_prompt(place: &Place) {
     assert!(files.iter().any(|file| file.ends_with("studio.db")), "{files:?}");
     for file in files {
         let bytes = fs::read(&file).unwrap();
+        for secret in [EMAIL, PASSWORD, place.key()] {
+            assert!(!contains(&bytes, secret.as_bytes()), "{}", file.display());
+        }
         for door in [
-            "owner", "prompt", "bidi", "name", "exif", "agent", "bearer", "cookie",
+            "owner",
+            "prompt",
+            "bidi",
+            "name",
+            "named",
+            "exif",
+            "agent",
+            "bearer",
+            "cookie",
+            "email",
+            "forgotten",
+            "password",
+            "code",
+            "token",
+            "jwt",
+            "dpop",
+            "idempotency",
         ] {
             let word = mark(door);
             assert!(

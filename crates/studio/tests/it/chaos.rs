@@ -4,7 +4,7 @@
 
 mod oracle;
 
-use crate::bed_sim::{Home, Providers, ask, send_only, tail};
+use crate::bed_sim::{Door, Home, Providers, ask, send_only, tail};
 use domain::job::AttemptState;
 use oracle::{Books, judge};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ fn tell(line: &str) {
 /// What the clients and the one who kills know of each other.
 struct Run {
     seed: u64,
-    port: u16,
+    door: Door,
     kills: u64,
     generations: u64,
     killed: AtomicU64,
@@ -110,7 +110,7 @@ impl Run {
         let (body, key) = (self.body(n), format!("chaos-{n}"));
         let path = "/api/v1/generations";
         if self.chance("hang up", n).is_multiple_of(6) {
-            drop(send_only(self.port, "POST", path, Some(&key), Some(&body)));
+            drop(send_only(&self.door, "POST", path, Some(&key), Some(&body)));
         }
         let again = 1 + u64::from(self.chance("again", n).is_multiple_of(5));
         for _ in 0..again {
@@ -118,7 +118,7 @@ impl Run {
                 if self.given_up.load(Ordering::SeqCst) {
                     return;
                 }
-                match ask(self.port, "POST", path, Some(&key), Some(&body)) {
+                match ask(&self.door, "POST", path, Some(&key), Some(&body)) {
                     Some(answer) if answer.status == 202 => {
                         break answer.json()["id"].as_str().unwrap().to_owned();
                     }
@@ -137,7 +137,7 @@ impl Run {
         if self.chance("cancel", n).is_multiple_of(12) {
             let id = self.accepted.lock().unwrap().get(&n).cloned().unwrap();
             // Whether the wish arrives does not matter.
-            let _ = ask(self.port, "POST", &format!("{path}/{id}/cancel"), None, None);
+            let _ = ask(&self.door, "POST", &format!("{path}/{id}/cancel"), None, None);
         }
     }
 }
@@ -231,8 +231,8 @@ fn kill_again_and_again(run: &Run, home: &Home) {
 }
 
 /// How many jobs are not at their end; `None` when it cannot be learnt now.
-fn open_jobs(port: u16) -> Option<u64> {
-    let answer = ask(port, "GET", "/metrics", None, None)?;
+fn open_jobs(door: &Door) -> Option<u64> {
+    let answer = ask(door, "GET", "/metrics", None, None)?;
     let lines = answer
         .text
         .lines()
@@ -245,11 +245,11 @@ fn open_jobs(port: u16) -> Option<u64> {
 
 fn wait_for_the_end(run: &Run, home: &Home, clients_left: impl Fn() -> bool) {
     let began = Instant::now();
-    while clients_left() || open_jobs(run.port) != Some(0) {
+    while clients_left() || open_jobs(&run.door) != Some(0) {
         assert!(
             began.elapsed() < END_PATIENCE,
             "{:?} jobs never came to an end:\n{}",
-            open_jobs(run.port),
+            open_jobs(&run.door),
             tail(&home.log())
         );
         std::thread::sleep(Duration::from_millis(200));
@@ -299,7 +299,7 @@ fn nothing_is_billed_twice_and_nothing_is_lost_however_often_it_is_killed() {
     let home = Home::new(folder.path(), settings(&providers));
     let run = Run {
         seed,
-        port: home.port,
+        door: home.door(),
         kills,
         generations: GENERATIONS.max(kills * PER_KILL),
         killed: AtomicU64::new(0),

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::bed::{Place, in_ci};
+use crate::bed::{Ended, Place, in_ci};
 use crate::media_files::{jpeg_with_place, png_texts};
 
 const SMALL: [&str; 4] = ["--size", "128x128", "--seed", "7"];
@@ -346,8 +346,12 @@ fn another_studio_makes_it_and_tells_it_in_the_same_words() {
     let address = format!("http://{}", bed.address);
     let remote = |prompt: &str, more: &[&str]| {
         let arguments = ["generate", prompt, "--server", &address];
-        place.run(&[&arguments[..], &SMALL, more].concat())
+        let mut command = place.studio([&arguments[..], &SMALL, more].concat());
+        command.env("STUDIO__CLIENT__API_KEY", place.key());
+        Ended::from(command.output().unwrap())
     };
+    let nobody = place.run(&["generate", "um barco", "--server", &address]);
+    nobody.badly(3, "generate.server");
     let there = remote("um barco vermelho", &["--json", "-o", "there.png"]).well();
     let other = Place::new();
     let here = generate(&other, "um barco vermelho", &["--json", "-o", "here.png"]).well();

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::bed::{Bed, PATIENCE, Place, small};
-use crate::http::Stream;
+use crate::http::{Call, Stream};
 
 /// One event as it came.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,11 +27,12 @@ pub struct Listener(Stream);
 impl Listener {
     /// Listens to everything after this event; 0 is before the first.
     pub fn after(bed: &Bed, id: i64) -> Self {
-        Self(Stream::open(
-            bed.address,
-            "/api/v1/events",
-            &[("Last-Event-ID", &id.to_string())],
-        ))
+        Self::of(bed.call("GET", "/api/v1/events"), id)
+    }
+
+    /// The same with a call of somebody else.
+    pub fn of(call: Call, id: i64) -> Self {
+        Self(Stream::open(&call.header("Last-Event-ID", id.to_string())))
     }
 
     /// The next event, or none when the stream ends.
@@ -151,7 +152,7 @@ fn the_place_to_resume_can_be_given_in_the_address() {
     let id = bed.ask(&small("um barco"));
     let all = Listener::after(&bed, 0).until_ended(&id);
     let path = format!("/api/v1/events?last_event_id={}", all[0].id);
-    let mut listener = Listener(Stream::open(bed.address, &path, &[]));
+    let mut listener = Listener(Stream::open(&bed.call("GET", &path)));
     assert_eq!(listener.until_ended(&id), all[1..]);
     let headers = &listener.0.headers;
     assert!(

@@ -10,9 +10,10 @@ use serde_json::Value;
 
 use crate::bed::PATIENCE;
 
-/// A request.
+/// A request. Nobody is behind it unless [`Call::bearer`] says so.
 pub struct Call {
     address: SocketAddr,
+    bearer: Option<String>,
     method: String,
     path: String,
     headers: Vec<(String, Vec<u8>)>,
@@ -23,11 +24,24 @@ impl Call {
     pub fn new(address: SocketAddr, method: &str, path: &str) -> Self {
         Self {
             address,
+            bearer: None,
             method: method.to_owned(),
             path: path.to_owned(),
             headers: Vec::new(),
             body: Vec::new(),
         }
+    }
+
+    /// Shows an API key or access token, unless an `Authorization` is given as a header.
+    pub fn bearer(mut self, secret: &str) -> Self {
+        self.bearer = Some(secret.to_owned());
+        self
+    }
+
+    /// Nobody is behind it.
+    pub fn anonymous(mut self) -> Self {
+        self.bearer = None;
+        self
     }
 
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
@@ -58,6 +72,9 @@ impl Call {
         }
         if !self.names("content-length") && (!self.body.is_empty() || self.method != "GET") {
             head.extend_from_slice(format!("Content-Length: {}\r\n", self.body.len()).as_bytes());
+        }
+        if let Some(secret) = self.bearer.as_ref().filter(|_| !self.names("authorization")) {
+            head.extend_from_slice(format!("Authorization: Bearer {secret}\r\n").as_bytes());
         }
         for (name, value) in &self.headers {
             head.extend_from_slice(name.as_bytes());
@@ -306,12 +323,8 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub fn open(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Self {
-        let mut call = Call::new(address, "GET", path);
-        for (name, value) in headers {
-            call = call.header(name, value);
-        }
-        let mut stream = connect(address);
+    pub fn open(call: &Call) -> Self {
+        let mut stream = connect(call.address);
         stream.write_all(&call.head()).unwrap();
         let mut reader = BufReader::new(stream);
         let (status, headers) = read_head(&mut reader);
