@@ -319,26 +319,6 @@ impl Studio {
         }
     }
 
-    /// Lets somebody in whose proofs are all good and need no transaction of their own: after setup, an
-    /// invitation, a passkey, a login elsewhere.
-    ///
-    /// # Errors
-    /// [`LoginError::NoWorkspace`], and what the database or a key says.
-    pub(crate) async fn enter(&self, mut arrival: Arrival) -> Result<LoggedIn, LoginError> {
-        let device = self.recognise(&mut arrival).await?;
-        let opener = self.session_opener().await?;
-        let tokens = self
-            .db
-            .write("login.enter", move |tx| {
-                let (arrival, opener) = (arrival.clone(), opener.clone());
-                Box::pin(async move { arrival.let_in(tx, &opener).await })
-            })
-            .await?;
-        self.tell_bell.notify_one();
-        let tokens = tokens.ok_or(LoginError::NoWorkspace)?;
-        Ok(LoggedIn { tokens, device })
-    }
-
     /// Looks whether the browser is a known one; gives what makes it one if it is not.
     pub(crate) async fn recognise(&self, arrival: &mut Arrival) -> Result<Option<SecretString>, LoginError> {
         if arrival.entrance.client != Client::Browser {
