@@ -156,6 +156,16 @@ pub async fn counts(read: &mut Read, _: SystemScope) -> Result<Counts> {
     })
 }
 
+/// Gives up letters written before `time` that still wait, and forgets what they said; tells how many.
+///
+/// # Errors
+/// What the database says.
+pub async fn expire_before(tx: &mut Tx, time: Time) -> Result<u64> {
+    let sql = "update mails set due_at = null, problem = 'expired', letter_sealed = $2 \
+               where created_at < $1 and due_at is not null";
+    tx.execute(sql, args![time, NOTHING]).await
+}
+
 /// Forgets letters written before `time` that were sent or given up; tells how many.
 ///
 /// # Errors

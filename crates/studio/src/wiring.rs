@@ -215,6 +215,7 @@ pub fn settings(config: &Config) -> Settings {
             .map(|url| url.as_str().to_owned()),
         max_queued: i64::try_from(generations.max_queued).unwrap_or(i64::MAX),
         log_origin: LOG_ORIGIN.to_owned(),
+        outbound_allow: networks(&config.outbound.allow),
         identity: identity(config),
     }
 }
@@ -246,7 +247,11 @@ pub fn identity(config: &Config) -> identity::Settings {
         invitation: hours(auth.invitation_days * 24),
         mail: secret(&config.mail.url)
             .zip(config.mail.from.clone())
-            .map(|(url, from)| identity::settings::MailServer { url, from }),
+            .map(|(url, from)| identity::settings::MailServer {
+                url,
+                from,
+                authorities: config.mail.authorities.clone(),
+            }),
         oidc: config
             .oidc
             .iter()

@@ -13,7 +13,7 @@ use domain::id::MailId;
 use domain::identity::Email;
 use domain::retry::Backoff;
 use domain::time::Time;
-use notify::{Config, Mailer, Outcome, Problem, Stage, Timeouts};
+use notify::{Config, ConfigError, Mailer, Outcome, Problem, Stage, Timeouts};
 use seal::{Context, SealingKey};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,8 @@ const BACKOFF: Backoff = Backoff {
 };
 /// The most tries of one letter: with the waits above, between two and four days.
 pub const MAX_TRIES: i64 = 100;
+/// A letter that waited this long is not sent any more, nor kept: it is no news.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(8 * 24 * 3600);
 /// How long a letter that went its way is remembered, without what it said.
 pub const MEMORY: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The longest wait before the worker looks for letters of other processes.
@@ -54,23 +56,32 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn new(keys: &dyn KeyProvider, settings: &Settings) -> Result<Self, StartError> {
-        let mailer = settings.identity.mail.as_ref().map(|server| {
-            let config = Config {
-                url: server.url.clone(),
-                from: server.from.clone(),
-                authorities: None,
-            };
-            Mailer::new(&config, Timeouts::default())
-        });
         let place = settings.public_url.as_deref();
         let derived = keys.derive("mail")?;
         Ok(Self {
-            mailer: mailer.transpose()?,
+            mailer: mailer_of(&settings.identity)?,
             place: place.map(|place| place.trim_end_matches('/').to_owned()),
             sealing: SealingKey::new(1, Zeroizing::new(*derived.expose())),
             bell: Notify::new(),
         })
     }
+}
+
+/// What mail is sent with by these settings, if it is.
+///
+/// # Errors
+/// [`ConfigError`], also when the file of authorities cannot be read.
+pub fn mailer_of(settings: &super::Settings) -> Result<Option<Mailer>, ConfigError> {
+    let Some(server) = &settings.mail else {
+        return Ok(None);
+    };
+    let read = |path| std::fs::read(path).map_err(|_| ConfigError::Authorities);
+    let config = Config {
+        url: server.url.clone(),
+        from: server.from.clone(),
+        authorities: server.authorities.as_ref().map(read).transpose()?,
+    };
+    Mailer::new(&config, Timeouts::default()).map(Some)
 }
 
 /// A sealed letter, ready for [`put`].
@@ -236,7 +247,8 @@ impl Studio {
             _ => Verdict::Later("key".to_owned(), None),
         })?;
         let now = self.now();
-        if letter.good_until.is_some_and(|until| until <= now) {
+        let is_old = now.since(taken.created_at) >= LONGEST_WAIT;
+        if is_old || letter.good_until.is_some_and(|until| until <= now) {
             return Err(give_up("expired"));
         }
         letters::write(&letter, place, taken.id, taken.created_at).map_err(|error| {

@@ -33,7 +33,8 @@ pub struct Settings {
     pub hash_queue: Duration,
     /// Filter of breached passwords of the operator.
     pub breach_list: Option<PathBuf>,
-    /// Pepper of the password hashes in place of the one that is derived from the root key.
+    /// Pepper of the password hashes in place of the one that is derived from the root key; the newest
+    /// first where several are known, with blanks between them.
     pub pepper: Option<SecretString>,
     /// How long a factor that was shown counts as fresh.
     pub step_up: Duration,
@@ -54,6 +55,8 @@ pub struct MailServer {
     pub url: SecretString,
     /// `address` or `Name <address>`.
     pub from: String,
+    /// PEM certificates of the only authorities that are trusted; the machine's own when there are none.
+    pub authorities: Option<PathBuf>,
 }
 
 /// An OpenID provider that people may log in with.

@@ -81,6 +81,8 @@ impl Studio {
                     crate::identity::throttle::forget_old(tx, now).await?;
                     let memory = crate::identity::outbox::MEMORY;
                     store::mails::forget_before(tx, before(memory)).await?;
+                    let longest = before(crate::identity::outbox::LONGEST_WAIT);
+                    store::mails::expire_before(tx, longest).await?;
                     Ok(Some((keys, events)))
                 })
             })

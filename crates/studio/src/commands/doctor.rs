@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use app::clock::Clock;
 use clap::Args;
+use domain::actor::SystemScope;
 use media::{Still, StillFormat};
 use providers::Probe;
+use store::Db;
 
 use super::{Surroundings, runtime, written};
 use crate::config::Config;
@@ -117,7 +119,12 @@ async fn examine(config: &Config, data: &Path) -> Vec<Line> {
             "put the backup of the root key back",
         ),
     });
-    lines.push(database(config, &dir).await);
+    let (checked, db) = database(config, &dir).await;
+    lines.push(checked);
+    if let Some(db) = db {
+        lines.push(mail(config, &db).await);
+        db.close().await;
+    }
     lines.push(media().await);
     lines.extend(providers(config).await);
     lines
@@ -200,40 +207,86 @@ fn fsync(path: &Path) -> Line {
     }
 }
 
-async fn database(config: &Config, dir: &DataDir) -> Line {
+/// The database, and the database itself when its schema is up to date.
+async fn database(config: &Config, dir: &DataDir) -> (Line, Option<Db>) {
     let db = match wiring::database(config, dir).await {
         Ok(db) => db,
         Err(failure) => {
-            return line(
-                "database",
-                Grade::Fail,
-                failure.what,
-                "check database.url and that it runs",
-            );
+            let advice = "check database.url and that it runs";
+            return (line("database", Grade::Fail, failure.what, advice), None);
         }
     };
     match store::migrate::status(&db).await {
-        Ok(status) if status.pending.is_empty() => line(
-            "database",
-            Grade::Ok,
-            format!("{:?}, schema up to date", db.kind()),
-            "",
-        ),
+        Ok(status) if status.pending.is_empty() => {
+            let found = format!("{:?}, schema up to date", db.kind());
+            (line("database", Grade::Ok, found, ""), Some(db))
+        }
         Ok(status) => {
             let found = format!("{:?}, {} migrations pending", db.kind(), status.pending.len());
+            let advice = "`studio migrate apply`, or the next `studio serve` applies them";
+            (line("database", Grade::Warn, found, advice), None)
+        }
+        Err(error) => {
+            let advice = "run `studio migrate status`";
+            (line("database", Grade::Fail, error.to_string(), advice), None)
+        }
+    }
+}
+
+/// Whether letters can be handed over, and how many wait. Nothing is sent.
+async fn mail(config: &Config, db: &Db) -> Line {
+    const DOCTOR: SystemScope = SystemScope { reason: "doctor" };
+    let counts = db
+        .read("doctor.mails", |read| {
+            Box::pin(store::mails::counts(read, DOCTOR))
+        })
+        .await;
+    let counts = match counts {
+        Ok(counts) => counts,
+        Err(error) => return line("mail", Grade::Fail, error.to_string(), "check the database"),
+    };
+    let letters = format!(
+        "{} letters wait, {} were given up",
+        counts.waiting, counts.given_up
+    );
+    let mailer = match app::identity::outbox::mailer_of(&wiring::identity(config)) {
+        Ok(mailer) => mailer,
+        Err(error) => return line("mail", Grade::Fail, format!("{error}; {letters}"), "check [mail]"),
+    };
+    let Some(mailer) = mailer else {
+        let grade = if counts.waiting > 0 {
+            Grade::Warn
+        } else {
+            Grade::Ok
+        };
+        let found = format!("not configured: administrators hand links over; {letters}");
+        return line(
+            "mail",
+            grade,
+            found,
+            "set mail.url, mail.from and server.public_url",
+        );
+    };
+    let place = mailer.place();
+    match mailer.probe().await {
+        Ok(()) => {
+            let grade = if counts.given_up > 0 {
+                Grade::Warn
+            } else {
+                Grade::Ok
+            };
+            let found = format!("{place} answers; {letters}");
+            line("mail", grade, found, "the log says why letters were given up")
+        }
+        Err(problem) => {
+            let found = format!("{place} does not take letters (stopped at: {problem}); {letters}");
             line(
-                "database",
-                Grade::Warn,
+                "mail",
+                Grade::Fail,
                 found,
-                "`studio migrate apply`, or the next `studio serve` applies them",
+                "check [mail], the network and the server's certificate",
             )
         }
-        Err(error) => line(
-            "database",
-            Grade::Fail,
-            error.to_string(),
-            "run `studio migrate status`",
-        ),
     }
 }
 

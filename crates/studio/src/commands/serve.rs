@@ -145,6 +145,8 @@ async fn serve(
     })?;
     let relay = tokio::spawn(Arc::clone(&studio).run_relay(stop.clone()));
     let housekeeping = tokio::spawn(Arc::clone(&studio).run_housekeeping(stop.clone()));
+    let outbox =
+        (command.role != Role::Web).then(|| tokio::spawn(Arc::clone(&studio).run_outbox(stop.clone())));
     let worker =
         (command.role != Role::Web).then(|| tokio::spawn(Arc::clone(&studio).run_worker(stop.clone())));
     site.mark_started();
@@ -178,6 +180,11 @@ async fn serve(
         tracing::warn!(
             "steps were still running at the drain deadline; the next start finds out what became of them"
         );
+    }
+    if let Some(outbox) = outbox
+        && tokio::time::timeout(WORKER_DRAIN, outbox).await.is_err()
+    {
+        tracing::warn!("a letter was still on its way at the drain deadline; it may be sent again");
     }
     // It was told to stop; what it had begun is begun again in an hour of the next process.
     let _ = tokio::time::timeout(WORKER_DRAIN, housekeeping).await;

@@ -49,7 +49,8 @@ pub struct Auth {
     /// Filter of known breached passwords, beside the built-in list of common ones.
     #[serde(default)]
     pub breach_list: Option<PathBuf>,
-    /// Pepper of the password hashes, at least 32 characters. Not set: made from the root key.
+    /// Pepper of the password hashes, at least 32 characters. Not set: made from the root key. Several with
+    /// blanks between them: the first one counts, passwords under the others move to it at the next login.
     #[serde(default)]
     pub pepper: Option<Secret>,
     /// Minutes for which a factor that was shown counts as fresh.
@@ -73,6 +74,10 @@ pub struct Mail {
     /// Address that mail comes from, for example `Studio <studio@example.org>`.
     #[serde(default)]
     pub from: Option<String>,
+    /// Certificates (PEM) of the only authorities that the mail server's certificate may come from. Not set:
+    /// those of the machine.
+    #[serde(default)]
+    pub authorities: Option<PathBuf>,
 }
 
 /// `[oidc.NAME]`

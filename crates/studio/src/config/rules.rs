@@ -105,7 +105,8 @@ fn mail(config: &Config) -> Result<(), Broken> {
     let rest = url
         .expose()
         .strip_prefix("smtps://")
-        .or_else(|| url.expose().strip_prefix("smtp://"));
+        .or_else(|| url.expose().strip_prefix("smtp://"))
+        .or_else(|| url.expose().strip_prefix("smtp+insecure://"));
     let host = rest.map(|rest| rest.rsplit_once('@').map_or(rest, |(_, host)| host));
     let named = host.is_some_and(|host| !host.is_empty() && !host.starts_with([':', '/', '?']));
     rule(
@@ -113,7 +114,12 @@ fn mail(config: &Config) -> Result<(), Broken> {
         "mail.url",
         "an address such as smtp://user:password@host:587 or smtps://host is expected",
     )?;
-    rule(mail.from.is_some(), "mail.url", "mail.from must be set too")
+    rule(mail.from.is_some(), "mail.url", "mail.from must be set too")?;
+    rule(
+        config.server.public_url.is_some(),
+        "mail.url",
+        "server.public_url must be set too: letters link to the studio",
+    )
 }
 
 fn oidc(config: &Config) -> Result<(), Broken> {

@@ -390,6 +390,10 @@ fn settings_that_do_not_fit_together_are_refused() {
             "mail.url: mail.from must be set too",
         ),
         (
+            "mail.url = \"smtp://u:canary@h:587\"\nmail.from = \"s@example.org\"",
+            "mail.url: server.public_url must be set too",
+        ),
+        (
             "[oidc.a]\nissuer = \"https://a\"",
             "oidc.a: missing field `client_id`",
         ),
@@ -436,8 +440,8 @@ fn settings_that_do_not_fit_together_are_refused() {
         assert!(text.contains(end), "{toml}: {text}");
     }
     for good in [
-        "mail.url = \"smtps://h\"\nmail.from = \"Studio <s@example.org>\"",
-        "mail.url = \"smtp://u:p%40@h:25\"\nmail.from = \"s@example.org\"",
+        "mail.url = \"smtps://h\"\nmail.from = \"Studio <s@example.org>\"\nserver.public_url = \"https://s.example.org\"",
+        "mail.url = \"smtp://u:p%40@h:25\"\nmail.from = \"s@example.org\"\nserver.public_url = \"https://s.example.org\"",
         "server.tls_cert = \"c\"\nserver.tls_key = \"k\"",
     ] {
         assert!(read(good, &[]).is_ok(), "{good}");
