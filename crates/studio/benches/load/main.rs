@@ -3,7 +3,7 @@
 //! measured is the studio. Everything is bounded in time and requests; nothing is written but a table to
 //! standard output and data directories that are removed at the end.
 //!
-//! Arguments: areas (`size`, `start`, `accept`, `login`; all without one), `--binary FILE` for another binary than the
+//! Arguments: areas (`size`, `start`, `accept`, `login`, `tokens`; all without one), `--binary FILE` for another binary than the
 //! one built along, `--profile NAME` for load in place of areas.
 #![allow(
     clippy::unwrap_used,
@@ -21,6 +21,7 @@ mod http;
 mod journeys;
 mod login;
 mod process;
+mod tokens;
 
 use process::{Setting, Studio};
 use std::path::{Path, PathBuf};
@@ -30,7 +31,7 @@ use std::time::{Duration, Instant};
 /// Starts that are timed, on a fresh and on a used data directory each.
 const STARTS: usize = 5;
 
-const AREAS: [&str; 4] = ["size", "start", "accept", "login"];
+const AREAS: [&str; 5] = ["size", "start", "accept", "login", "tokens"];
 
 /// Durations in order; asked for their shares.
 pub struct Times(Vec<Duration>);
@@ -141,6 +142,9 @@ fn main() -> ExitCode {
     }
     if asked("login") {
         login::run(&binary);
+    }
+    if asked("tokens") {
+        tokens::run(&binary);
     }
     ExitCode::SUCCESS
 }

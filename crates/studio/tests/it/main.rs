@@ -36,6 +36,7 @@ mod people;
 mod reading;
 mod rights;
 mod schemathesis;
+mod standing;
 mod stopping;
 mod tidy;
 mod tokens;
