@@ -401,7 +401,7 @@ export class FakeIdentity {
         if (body['workspace'] !== undefined) this.members.push({ workspace: String(body['workspace']), user: invited.id, role: body['workspace_role'] as PersonRole });
         const made = token();
         this.invitations.push({ id: `inv_${token()}`, email, role, created_at: now(), expires_at: new Date(Date.now() + 604_800_000).toISOString(), token: made });
-        return yes({ user: this.#shownTo(invited), link: this.policy.mail ? null : `http://localhost/invitation#token=${made}` }, 201);
+        return yes({ user: this.#shownTo(invited), link: this.policy.mail ? null : `/invitation#token=${made}` }, 201);
       }
       case 'PATCH /admin/users/:usr':
         if (person === undefined) return no(404, 'not_found');
@@ -409,7 +409,7 @@ export class FakeIdentity {
         Object.assign(person, body);
         return DONE;
       case 'POST /admin/users/:usr/reset':
-        return yes({ link: this.policy.mail ? null : `http://localhost/reset#token=${token()}` });
+        return yes({ link: this.policy.mail ? null : `/reset#token=${token()}` });
       case 'DELETE /admin/users/:usr/sessions':
         this.#logins = this.#logins.filter((one) => one.account.id !== user);
         return DONE;

@@ -325,6 +325,7 @@ describe.skipIf(process.env['STUDIO_URL'] !== undefined)('links of mails', () =>
     await dialog.getByLabel('E-mail').fill('caio@exemplo.com.br');
     await dialog.getByRole('button', { name: 'Convidar' }).click();
     const link = await page.getByRole('textbox', { name: 'Link para caio@exemplo.com.br' }).inputValue();
+    expect(link).toContain(`${stage.url}/invitation#token=`);
     await page.getByRole('button', { name: 'Retirar o convite de caio@exemplo.com.br' }).waitFor();
     const guest = await visit(`/invitation${new URL(link).hash}`);
     await withAuthenticator(guest.page);
@@ -348,7 +349,7 @@ describe.skipIf(process.env['STUDIO_URL'] !== undefined)('my security', () => {
     await field(page, /Código que o aplicativo mostra/).fill(TOTP_CODE);
     await button(page, 'Confirmar').click();
     const list = page.getByRole('list', { name: 'Códigos de recuperação do Secure AI Studio' });
-    expect(await list.getByRole('listitem').count()).toBe(10);
+    await expect.poll(() => list.getByRole('listitem').count()).toBe(10);
     const saving = page.waitForEvent('download');
     await button(page, 'Baixar').click();
     const saved = await saving;

@@ -41,6 +41,27 @@ async function act(method: string, path: string, body?: unknown): Promise<void> 
 
 const id = encodeURIComponent;
 
+/** The most that one page of a list holds. */
+const PAGE = 100;
+/** How many pages are read where a whole list is shown. */
+const MAX_PAGES = 20;
+
+const paged = <T>(path: string, cursor?: string): Promise<Page<T>> =>
+  read(`${path}?${new URLSearchParams({ limit: String(PAGE), ...(cursor === undefined ? {} : { cursor }) })}`);
+
+/** A list from its first to its last page. */
+async function every<T>(path: string): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | undefined;
+  for (let page = 0; page < MAX_PAGES; page += 1) {
+    const next = await paged<T>(path, cursor);
+    items.push(...next.items);
+    cursor = next.next_cursor ?? undefined;
+    if (cursor === undefined) break;
+  }
+  return items;
+}
+
 export const policy = (): Promise<Policy> => read('/auth/policy');
 
 export const setup = (body: { code: string; email: string; name: string; password?: string; locale: string }): Promise<Entered> =>
@@ -115,8 +136,9 @@ export const createApiKey = (body: NewApiKey): Promise<MadeApiKey> => ask('POST'
 
 export const revokeApiKey = (key: string): Promise<void> => act('DELETE', `/me/api-keys/${id(key)}`);
 
-export const people = (cursor?: string): Promise<Page<Person>> =>
-  read(cursor === undefined ? '/admin/users' : `/admin/users?${new URLSearchParams({ cursor })}`);
+export const people = (cursor?: string): Promise<Page<Person>> => paged('/admin/users', cursor);
+
+export const everybody = (): Promise<Person[]> => every('/admin/users');
 
 export const invite = (body: NewPerson): Promise<{ user: Person; link?: string | null }> => ask('POST', '/admin/users', body);
 
@@ -127,18 +149,18 @@ export const resetPerson = (person: string): Promise<{ link?: string | null }> =
 
 export const endSessionsOf = (person: string): Promise<void> => act('DELETE', `/admin/users/${id(person)}/sessions`);
 
-export const invitations = (): Promise<Page<Invitation>> => read('/admin/invitations');
+export const invitations = (): Promise<Invitation[]> => every('/admin/invitations');
 
 export const withdrawInvitation = (invitation: string): Promise<void> => act('DELETE', `/admin/invitations/${id(invitation)}`);
 
-export const workspaces = (): Promise<Page<Workspace>> => read('/admin/workspaces');
+export const workspaces = (): Promise<Workspace[]> => every('/admin/workspaces');
 
 export const createWorkspace = (name: string): Promise<Workspace> => ask('POST', '/admin/workspaces', { name });
 
 export const renameWorkspace = (workspace: string, name: string): Promise<void> =>
   act('PATCH', `/admin/workspaces/${id(workspace)}`, { name });
 
-export const members = (workspace: string): Promise<Page<Member>> => read(`/admin/workspaces/${id(workspace)}/members`);
+export const members = (workspace: string): Promise<Member[]> => every(`/admin/workspaces/${id(workspace)}/members`);
 
 export const addMember = (workspace: string, user: string, role: PersonRole): Promise<void> =>
   act('POST', `/admin/workspaces/${id(workspace)}/members`, { user, role });
