@@ -1,7 +1,7 @@
 //! What a provider's model can do, what it costs and what happens to the data: the card that routing,
 //! prices, the gate and the user's choice all read. Data, not code: an operator may override it.
 
-use crate::generation::{Aspect, Kind, Operation, Resolution, Role};
+use crate::generation::{Aspect, Kind, Operation, ReferenceRole, Resolution};
 use crate::money::Money;
 use std::time::Duration;
 
@@ -87,9 +87,9 @@ pub struct Ability {
     /// Lengths in seconds; the first is the default. Empty for images.
     pub seconds: Vec<u32>,
     /// References it takes, with the most of each role.
-    pub references: Vec<(Role, usize)>,
+    pub references: Vec<(ReferenceRole, usize)>,
     /// Roles that must be there.
-    pub required: Vec<Role>,
+    pub required: Vec<ReferenceRole>,
     /// Its price.
     pub price: Price,
 }

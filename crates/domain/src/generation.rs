@@ -98,7 +98,7 @@ words! {
 
 words! {
     /// What a reference is for.
-    Role {
+    ReferenceRole {
         /// The first frame of a clip.
         StartFrame = "start_frame",
         /// The last frame of a clip.
@@ -208,7 +208,7 @@ pub struct Reference {
     /// Where it comes from.
     pub source: ReferenceSource,
     /// What it is for.
-    pub role: Role,
+    pub role: ReferenceRole,
 }
 
 /// What a user asked for, as it came, with its model chosen.
@@ -298,7 +298,7 @@ fn listed<T: std::fmt::Display>(items: &[T]) -> String {
 /// Infers how from what was given: a source means an edit of a still or a change of a clip.
 #[must_use]
 pub fn infer_operation(kind: Kind, references: &[Reference]) -> Operation {
-    let source = references.iter().any(|r| r.role == Role::Source);
+    let source = references.iter().any(|r| r.role == ReferenceRole::Source);
     match (source, kind) {
         (true, Kind::Image) => Operation::Edit,
         (true, Kind::Video) => Operation::Modify,
@@ -478,7 +478,7 @@ fn check_seconds(wish: &Wish, ability: &Ability, errors: &mut Vec<FieldError>) -
 }
 
 fn check_references(wish: &Wish, ability: &Ability, errors: &mut Vec<FieldError>) {
-    for role in Role::ALL {
+    for role in ReferenceRole::ALL {
         let given = wish.references.iter().filter(|r| r.role == *role).count();
         let most = ability
             .references

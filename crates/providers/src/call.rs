@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use domain::gate::Permitted;
-use domain::generation::{Role, Spec};
+use domain::generation::{ReferenceRole, Spec};
 use domain::secret::Prompt;
 use std::time::{Duration, Instant};
 use url::Url;
@@ -11,7 +11,7 @@ use url::Url;
 #[derive(Clone, Debug)]
 pub struct Input {
     /// What it is for.
-    pub role: Role,
+    pub role: ReferenceRole,
     /// What it is.
     pub body: InputBody,
 }
@@ -144,7 +144,7 @@ impl Call {
     }
 
     /// The references of one role, in order.
-    pub fn inputs_of(&self, role: Role) -> impl Iterator<Item = &InputBody> {
+    pub fn inputs_of(&self, role: ReferenceRole) -> impl Iterator<Item = &InputBody> {
         self.inputs
             .iter()
             .filter(move |input| input.role == role)

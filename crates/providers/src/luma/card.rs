@@ -4,7 +4,7 @@ use domain::capability::{
     Ability, Card, Correlation, DataHandling, Model, ModelId, Per, Polling, Price, PriceRow, ProviderName,
     Verdict,
 };
-use domain::generation::{Aspect, Kind, Operation, Resolution, Role};
+use domain::generation::{Aspect, Kind, Operation, ReferenceRole, Resolution};
 use domain::money::Money;
 use std::time::Duration;
 
@@ -107,14 +107,14 @@ fn uni(id: &str, title: &str, plain: i64) -> Model {
         abilities: vec![
             ability(
                 Operation::Create,
-                vec![(Role::Image, 9)],
+                vec![(ReferenceRole::Image, 9)],
                 vec![],
                 vec![per_output(Some(false), plain), per_output(Some(true), with)],
             ),
             ability(
                 Operation::Edit,
-                vec![(Role::Source, 1), (Role::Image, 8)],
-                vec![Role::Source],
+                vec![(ReferenceRole::Source, 1), (ReferenceRole::Image, 8)],
+                vec![ReferenceRole::Source],
                 vec![per_output(None, with)],
             ),
         ],
@@ -180,8 +180,8 @@ fn ray() -> Model {
             (P1080, None, 360_000),
         ],
     );
-    let frames = vec![(Role::StartFrame, 1), (Role::EndFrame, 1)];
-    let source = || (vec![(Role::Source, 1)], vec![Role::Source]);
+    let frames = vec![(ReferenceRole::StartFrame, 1), (ReferenceRole::EndFrame, 1)];
+    let source = || (vec![(ReferenceRole::Source, 1)], vec![ReferenceRole::Source]);
     Model {
         id: ModelId("ray-3.2".to_owned()),
         title: "Ray 3.2".to_owned(),

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::capability::Card;
 use domain::fault::Fault;
-use domain::generation::{Kind, Operation, Role, Spec};
+use domain::generation::{Kind, Operation, ReferenceRole, Spec};
 use domain::job::{Found, Polled, Submitted};
 use domain::secret::AttemptToken;
 use std::time::Duration;
@@ -61,22 +61,24 @@ impl Luma {
                 files.push(file_id.clone());
             }
             match input.role {
-                Role::Source => with.source = Some(placed),
-                Role::StartFrame => with.start = Some(placed),
-                Role::EndFrame => with.end = Some(placed),
-                Role::Style | Role::Image | Role::Character => with.images.push(placed),
+                ReferenceRole::Source => with.source = Some(placed),
+                ReferenceRole::StartFrame => with.start = Some(placed),
+                ReferenceRole::EndFrame => with.end = Some(placed),
+                ReferenceRole::Style | ReferenceRole::Image | ReferenceRole::Character => {
+                    with.images.push(placed)
+                }
             }
         }
         Ok((with, files))
     }
 
-    async fn reference(&self, call: &Call, role: Role, body: &InputBody) -> Result<ImageRef, Code> {
+    async fn reference(&self, call: &Call, role: ReferenceRole, body: &InputBody) -> Result<ImageRef, Code> {
         match body {
             InputBody::Remote(id) => Ok(ImageRef::Generation {
                 generation_id: id.clone(),
             }),
             // The API wants a media type with the address of a clip, which an address does not tell.
-            InputBody::PublicUrl(url) if call.spec().kind == Kind::Image || role != Role::Source => {
+            InputBody::PublicUrl(url) if call.spec().kind == Kind::Image || role != ReferenceRole::Source => {
                 Ok(ImageRef::Url { url: url.to_string() })
             }
             InputBody::PublicUrl(_) => Err(Code::InputFormRefused),
@@ -115,8 +117,8 @@ impl Luma {
 }
 
 /// A clip that is longer than the length that was priced would cost more than was agreed.
-fn refuse_longer(spec: &Spec, role: Role, bytes: &[u8]) -> Result<(), Code> {
-    if spec.kind != Kind::Video || role != Role::Source {
+fn refuse_longer(spec: &Spec, role: ReferenceRole, bytes: &[u8]) -> Result<(), Code> {
+    if spec.kind != Kind::Video || role != ReferenceRole::Source {
         return Ok(());
     }
     let Some(priced) = spec.seconds else { return Ok(()) };

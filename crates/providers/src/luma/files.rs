@@ -8,7 +8,7 @@ use crate::codes::Code;
 use crate::http::{Answer, Wire, is_external_id};
 use crate::outbound::Fetcher;
 use bytes::Bytes;
-use domain::generation::Role;
+use domain::generation::ReferenceRole;
 use domain::time::Time;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -44,7 +44,7 @@ struct Uploaded {
 
 /// A reference's bytes, and for whom they are sent.
 pub(super) struct Reference<'a> {
-    pub(super) role: Role,
+    pub(super) role: ReferenceRole,
     pub(super) media_type: &'a str,
     pub(super) bytes: &'a Bytes,
     pub(super) user: &'a str,
@@ -103,7 +103,11 @@ impl Files {
         let new = NewFile {
             mime_type: media_type,
             size_bytes: bytes.len(),
-            purpose: if role == Role::Image { "reference" } else { "input" },
+            purpose: if role == ReferenceRole::Image {
+                "reference"
+            } else {
+                "input"
+            },
             expires_at: expires_at.to_string(),
             user_id: user,
         };

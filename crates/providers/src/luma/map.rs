@@ -4,7 +4,7 @@ use super::wire::{Edit, Generation, ImageRef, Request, Video};
 use crate::codes::Code;
 use domain::event::Progress;
 use domain::fault::Fault;
-use domain::generation::{Kind, Operation, Role, Spec};
+use domain::generation::{Kind, Operation, ReferenceRole, Spec};
 use domain::job::Polled;
 
 /// What the API refuses although each field alone is fine.
@@ -16,7 +16,7 @@ pub(super) fn check(spec: &Spec) -> Result<(), Code> {
     let end_frame = spec
         .references
         .iter()
-        .any(|reference| reference.role == Role::EndFrame);
+        .any(|reference| reference.role == ReferenceRole::EndFrame);
     let made = matches!(spec.operation, Operation::Create | Operation::Extend);
     let wrong = (end_frame && long) || (spec.looping && (long || end_frame || !made));
     if wrong { Err(Code::Combination) } else { Ok(()) }

@@ -5,7 +5,7 @@ use domain::capability::{
     Ability, Card, Correlation, DataHandling, Model, ModelId, Per, Polling, Price, PriceRow, ProviderName,
     Verdict,
 };
-use domain::generation::{Aspect, Kind, Operation, Resolution, Role};
+use domain::generation::{Aspect, Kind, Operation, ReferenceRole, Resolution};
 use domain::money::Money;
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ fn photon(id: &str, title: &str, micros: i64) -> Model {
         required,
         price: price(source),
     };
-    let source = || vec![Role::Source];
+    let source = || vec![ReferenceRole::Source];
     Model {
         id: ModelId(id.to_owned()),
         title: title.to_owned(),
@@ -109,12 +109,26 @@ fn photon(id: &str, title: &str, micros: i64) -> Model {
         abilities: vec![
             ability(
                 Operation::Create,
-                vec![(Role::Image, 4), (Role::Style, 4), (Role::Character, 4)],
+                vec![
+                    (ReferenceRole::Image, 4),
+                    (ReferenceRole::Style, 4),
+                    (ReferenceRole::Character, 4),
+                ],
                 vec![],
                 SOURCE,
             ),
-            ability(Operation::Edit, vec![(Role::Source, 1)], source(), SOURCE),
-            ability(Operation::Reframe, vec![(Role::Source, 1)], source(), ASSUMED),
+            ability(
+                Operation::Edit,
+                vec![(ReferenceRole::Source, 1)],
+                source(),
+                SOURCE,
+            ),
+            ability(
+                Operation::Reframe,
+                vec![(ReferenceRole::Source, 1)],
+                source(),
+                ASSUMED,
+            ),
         ],
         min_prompt_chars: 3,
         max_prompt_chars: 5000,
@@ -153,9 +167,9 @@ fn ray(id: &str, title: &str, table: &Table, modifies: bool) -> Model {
         required,
         price: price(source),
     };
-    let frames = vec![(Role::StartFrame, 1), (Role::EndFrame, 1)];
-    let source = || vec![Role::Source];
-    let one = || vec![(Role::Source, 1)];
+    let frames = vec![(ReferenceRole::StartFrame, 1), (ReferenceRole::EndFrame, 1)];
+    let source = || vec![ReferenceRole::Source];
+    let one = || vec![(ReferenceRole::Source, 1)];
     let mut abilities = vec![
         ability(Operation::Create, frames, vec![], SOURCE),
         ability(Operation::Extend, one(), source(), SOURCE),
@@ -164,7 +178,7 @@ fn ray(id: &str, title: &str, table: &Table, modifies: bool) -> Model {
         ability(Operation::Audio, one(), source(), ASSUMED),
     ];
     if modifies {
-        let references = vec![(Role::Source, 1), (Role::StartFrame, 1)];
+        let references = vec![(ReferenceRole::Source, 1), (ReferenceRole::StartFrame, 1)];
         abilities.push(ability(Operation::Modify, references, source(), ASSUMED));
     }
     Model {

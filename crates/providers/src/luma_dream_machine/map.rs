@@ -7,7 +7,7 @@ use super::wire::{
 use crate::call::{Call, InputBody};
 use crate::codes::Code;
 use domain::event::Progress;
-use domain::generation::{Aspect, Kind, Operation, Resolution, Role, Spec};
+use domain::generation::{Aspect, Kind, Operation, ReferenceRole, Resolution, Spec};
 use domain::job::Polled;
 use domain::secret::AttemptToken;
 use url::Url;
@@ -17,7 +17,7 @@ pub(super) fn check(spec: &Spec) -> Result<(), Code> {
     let end_frame = spec
         .references
         .iter()
-        .any(|reference| reference.role == Role::EndFrame);
+        .any(|reference| reference.role == ReferenceRole::EndFrame);
     let made = matches!(spec.operation, Operation::Create | Operation::Extend);
     let wrong = spec.looping && (end_frame || !made);
     if wrong { Err(Code::Combination) } else { Ok(()) }
@@ -45,7 +45,7 @@ fn media(body: &InputBody) -> Result<Media, Code> {
     public(body).map(|url| Media { url: url.to_string() })
 }
 
-fn all(call: &Call, role: Role) -> Result<Vec<Media>, Code> {
+fn all(call: &Call, role: ReferenceRole) -> Result<Vec<Media>, Code> {
     call.inputs_of(role).map(media).collect()
 }
 
@@ -57,14 +57,14 @@ fn keyframe(body: &InputBody) -> Result<Keyframe, Code> {
 }
 
 fn earlier(call: &Call) -> Result<String, Code> {
-    match call.inputs_of(Role::Source).next() {
+    match call.inputs_of(ReferenceRole::Source).next() {
         Some(InputBody::Remote(id)) => Ok(id.clone()),
         _ => Err(Code::InputFormRefused),
     }
 }
 
 fn source(call: &Call) -> Result<Media, Code> {
-    call.inputs_of(Role::Source)
+    call.inputs_of(ReferenceRole::Source)
         .next()
         .map_or(Err(Code::InputFormRefused), media)
 }
@@ -107,7 +107,7 @@ pub(super) fn request(call: &Call, token: &AttemptToken) -> Result<Routed, Code>
         }
         (Kind::Image, _) => {
             let characters: Result<Vec<String>, Code> = call
-                .inputs_of(Role::Character)
+                .inputs_of(ReferenceRole::Character)
                 .map(|body| public(body).map(Url::to_string))
                 .collect();
             let characters = characters?;
@@ -118,12 +118,16 @@ pub(super) fn request(call: &Call, token: &AttemptToken) -> Result<Routed, Code>
                 aspect_ratio,
                 format: "png",
                 callback_url,
-                image_ref: all(call, Role::Image)?,
-                style_ref: all(call, Role::Style)?,
+                image_ref: all(call, ReferenceRole::Image)?,
+                style_ref: all(call, ReferenceRole::Style)?,
                 character_ref: (!characters.is_empty()).then_some(CharacterRef {
                     identity0: Identity { images: characters },
                 }),
-                modify_image_ref: call.inputs_of(Role::Source).next().map(media).transpose()?,
+                modify_image_ref: call
+                    .inputs_of(ReferenceRole::Source)
+                    .next()
+                    .map(media)
+                    .transpose()?,
             });
             routed("POST /generations/image", &["generations", "image"], body)
         }
@@ -149,7 +153,11 @@ pub(super) fn request(call: &Call, token: &AttemptToken) -> Result<Routed, Code>
                 model,
                 mode: MODIFY_MODE,
                 media: source(call)?,
-                first_frame: call.inputs_of(Role::StartFrame).next().map(media).transpose()?,
+                first_frame: call
+                    .inputs_of(ReferenceRole::StartFrame)
+                    .next()
+                    .map(media)
+                    .transpose()?,
                 prompt,
                 callback_url,
             });
@@ -187,12 +195,16 @@ pub(super) fn request(call: &Call, token: &AttemptToken) -> Result<Routed, Code>
             let frame0 = if operation == Operation::Extend {
                 Some(Keyframe::Generation { id: earlier(call)? })
             } else {
-                call.inputs_of(Role::StartFrame)
+                call.inputs_of(ReferenceRole::StartFrame)
                     .next()
                     .map(keyframe)
                     .transpose()?
             };
-            let frame1 = call.inputs_of(Role::EndFrame).next().map(keyframe).transpose()?;
+            let frame1 = call
+                .inputs_of(ReferenceRole::EndFrame)
+                .next()
+                .map(keyframe)
+                .transpose()?;
             let keyframes = (frame0.is_some() || frame1.is_some()).then_some(Keyframes { frame0, frame1 });
             let body = Body::Video(Video {
                 generation_type: "video",

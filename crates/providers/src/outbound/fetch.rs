@@ -7,7 +7,7 @@ use crate::http::plain;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, StatusCode};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,6 +109,33 @@ impl Fetcher {
         self.send(Method::PUT, url, headers, Some(body))
             .await
             .map(|response| response.status().as_u16())
+    }
+
+    /// Asks once, and gives status, headers and a body of at most `most` bytes. No redirect is followed.
+    ///
+    /// # Errors
+    /// What else came of it.
+    pub async fn ask(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+        most: usize,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Fetched> {
+        let body = (!body.is_empty()).then(|| Bytes::from(body));
+        let response = self.send(method, url, headers, body).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let mut chunks = response.bytes_stream();
+        let mut all = Vec::new();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| Fetched::Unreachable)?;
+            if all.len() + chunk.len() > most {
+                return Err(Fetched::Unreachable);
+            }
+            all.extend_from_slice(&chunk);
+        }
+        Ok((status, headers, all))
     }
 
     async fn send(

@@ -1,7 +1,7 @@
 //! Marked strings through every door: none comes out in an error, a debug text or a log line.
 
 use crate::support::{allow_loopback, config, fetcher, now, order, token};
-use domain::generation::{Kind, Operation, Role};
+use domain::generation::{Kind, Operation, ReferenceRole};
 use providers::luma::Luma;
 use providers::luma_dream_machine::DreamMachine;
 use providers::{AttemptRef, InputBody, Provider, RemoteOutput, Words};
@@ -75,7 +75,7 @@ async fn no_key_prompt_link_token_or_raw_text_comes_out() {
                 .into_iter()
                 .for_each(|misdeed| sim.script(Route::Submit, misdeed));
             let mut one = order(model).with(
-                Role::Image,
+                ReferenceRole::Image,
                 InputBody::PublicUrl(Url::parse("https://studio.example/in/canary.png?sig=canary").unwrap()),
             );
             one.prompt = "canary no mar".to_owned();
@@ -88,7 +88,7 @@ async fn no_key_prompt_link_token_or_raw_text_comes_out() {
     sim.fate(Fate::Fail("canary_failure"));
     let job = order("uni-1").accepted(&luma, 1).await;
     told.push_str(&format!("{:?}", luma.poll(&job).await));
-    let mut edit = order("uni-1").how(Operation::Edit).link(Role::Source);
+    let mut edit = order("uni-1").how(Operation::Edit).link(ReferenceRole::Source);
     edit.prompt = "canary".to_owned();
     let done = edit.accepted(&luma, 2).await;
     luma.poll(&done).await;

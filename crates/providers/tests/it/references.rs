@@ -1,7 +1,7 @@
 //! How references travel.
 
 use crate::support::{agents, finished, machine, order};
-use domain::generation::{Operation, Role};
+use domain::generation::{Operation, ReferenceRole};
 use domain::job::Submitted;
 use providers::luma::INLINE_BYTES;
 use providers::{Erased, Provider};
@@ -27,7 +27,7 @@ async fn small_ones_go_inline_and_large_ones_are_uploaded_once_and_deleted_at_th
     let edit = |bytes| {
         order("uni-1")
             .how(Operation::Edit)
-            .bytes(Role::Source, "image/png", bytes)
+            .bytes(ReferenceRole::Source, "image/png", bytes)
     };
     edit(testkit::media::png("small")).accepted(&luma, 1).await;
     assert!(sim.submissions()[0].1["source"]["data"].is_string());
@@ -54,7 +54,7 @@ async fn an_upload_that_fails_sends_no_paid_request() {
     let (sim, luma) = agents().await;
     let edit = order("uni-1")
         .how(Operation::Edit)
-        .bytes(Role::Source, "image/png", large());
+        .bytes(ReferenceRole::Source, "image/png", large());
     for (misdeed, want) in [
         (Misdeed::Status(500), "provider.unavailable"),
         (Misdeed::Garbage, "provider.upload_failed"),
@@ -67,7 +67,7 @@ async fn an_upload_that_fails_sends_no_paid_request() {
     let huge = vec![0_u8; providers::luma::MAX_IMAGE_INPUT_BYTES + 1];
     let huge = order("uni-1")
         .how(Operation::Edit)
-        .bytes(Role::Source, "image/png", huge);
+        .bytes(ReferenceRole::Source, "image/png", huge);
     assert_eq!(code(huge.submit(&luma, 1).await), "provider.input_too_large");
     assert_eq!(sim.sends(), 0);
     edit.accepted(&luma, 2).await;
@@ -76,14 +76,14 @@ async fn an_upload_that_fails_sends_no_paid_request() {
 #[tokio::test]
 async fn the_dream_machine_takes_addresses_only_and_says_so_before_anything_is_sent() {
     let (sim, machine) = machine().await;
-    let bytes = order("ray-2").bytes(Role::StartFrame, "image/png", testkit::media::png("x"));
+    let bytes = order("ray-2").bytes(ReferenceRole::StartFrame, "image/png", testkit::media::png("x"));
     assert_eq!(code(bytes.submit(&machine, 1).await), "provider.needs_public_url");
-    let remote = order("photon-1").remote(Role::Image, "some-generation");
+    let remote = order("photon-1").remote(ReferenceRole::Image, "some-generation");
     assert_eq!(
         code(remote.submit(&machine, 1).await),
         "provider.input_form_refused"
     );
-    let link = order("ray-2").how(Operation::Upscale).link(Role::Source);
+    let link = order("ray-2").how(Operation::Upscale).link(ReferenceRole::Source);
     assert_eq!(
         code(link.submit(&machine, 1).await),
         "provider.input_form_refused"
@@ -91,7 +91,7 @@ async fn the_dream_machine_takes_addresses_only_and_says_so_before_anything_is_s
     assert_eq!(sim.sends(), 0);
     let unknown = order("ray-2")
         .how(Operation::Extend)
-        .remote(Role::Source, &"0".repeat(36));
+        .remote(ReferenceRole::Source, &"0".repeat(36));
     assert_eq!(code(unknown.submit(&machine, 1).await), "provider.source_unknown");
 }
 
@@ -104,14 +104,14 @@ async fn a_clip_longer_than_was_priced_is_refused_before_it_is_sent() {
     clip[header + 20..header + 24].copy_from_slice(&(scale * 7).to_be_bytes());
     let mut modify = order("ray-3.2")
         .how(Operation::Modify)
-        .bytes(Role::Source, "video/mp4", clip);
+        .bytes(ReferenceRole::Source, "video/mp4", clip);
     assert_eq!(code(modify.submit(&luma, 1).await), "provider.source_longer");
     modify.seconds = Some(10);
     modify.accepted(&luma, 2).await;
     assert_eq!(sim.sends(), 1);
     let junk = order("ray-3.2")
         .how(Operation::Modify)
-        .bytes(Role::Source, "video/mp4", vec![0; 64]);
+        .bytes(ReferenceRole::Source, "video/mp4", vec![0; 64]);
     assert_eq!(code(junk.submit(&luma, 3).await), "provider.input_unreadable");
 }
 
@@ -119,14 +119,15 @@ async fn a_clip_longer_than_was_priced_is_refused_before_it_is_sent() {
 async fn an_extension_needs_an_earlier_clip() {
     let (sim, luma) = agents().await;
     let clip = finished(&luma, "ray-3.2").await;
-    let bytes =
-        order("ray-3.2")
-            .how(Operation::Extend)
-            .bytes(Role::Source, "video/mp4", testkit::media::mp4("x"));
+    let bytes = order("ray-3.2").how(Operation::Extend).bytes(
+        ReferenceRole::Source,
+        "video/mp4",
+        testkit::media::mp4("x"),
+    );
     assert_eq!(code(bytes.submit(&luma, 1).await), "provider.input_form_refused");
     order("ray-3.2")
         .how(Operation::Extend)
-        .remote(Role::Source, &clip.external_id)
+        .remote(ReferenceRole::Source, &clip.external_id)
         .accepted(&luma, 2)
         .await;
     assert_eq!(sim.sends(), 2);

@@ -1,7 +1,7 @@
 //! Requests against the published description of the Dream Machine API, and against the strict simulators.
 
 use crate::support::{agents, finished, machine, order};
-use domain::generation::{Aspect, Operation, Resolution, Role};
+use domain::generation::{Aspect, Operation, ReferenceRole, Resolution};
 use domain::job::Submitted;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -81,59 +81,70 @@ async fn every_dream_machine_request_is_as_described() {
     looping.looping = true;
     looping.seconds = Some(9);
     looping.resolution = Some(Resolution::K4);
-    let mut tall = order("ray-2").how(Operation::Reframe).link(Role::Source);
+    let mut tall = order("ray-2").how(Operation::Reframe).link(ReferenceRole::Source);
     tall.aspect = Some(Aspect::Tall);
     let orders = [
         ("GenerationRequest", order("ray-2")),
         ("GenerationRequest", looping),
-        ("GenerationRequest", order("ray-2").link(Role::StartFrame)),
         (
             "GenerationRequest",
-            order("ray-2").link(Role::StartFrame).link(Role::EndFrame),
+            order("ray-2").link(ReferenceRole::StartFrame),
         ),
         (
             "GenerationRequest",
             order("ray-2")
-                .remote(Role::StartFrame, &clip)
-                .link(Role::EndFrame),
+                .link(ReferenceRole::StartFrame)
+                .link(ReferenceRole::EndFrame),
+        ),
+        (
+            "GenerationRequest",
+            order("ray-2")
+                .remote(ReferenceRole::StartFrame, &clip)
+                .link(ReferenceRole::EndFrame),
         ),
         (
             "GenerationRequest",
             order("ray-flash-2")
                 .how(Operation::Extend)
-                .remote(Role::Source, &clip),
+                .remote(ReferenceRole::Source, &clip),
         ),
         ("ReframeVideoRequest", tall),
         (
             "ModifyVideoRequest",
             order("ray-2")
                 .how(Operation::Modify)
-                .link(Role::Source)
-                .link(Role::StartFrame),
+                .link(ReferenceRole::Source)
+                .link(ReferenceRole::StartFrame),
         ),
         (
             "UpscaleVideoGenerationRequest",
-            order("ray-2").how(Operation::Upscale).remote(Role::Source, &clip),
+            order("ray-2")
+                .how(Operation::Upscale)
+                .remote(ReferenceRole::Source, &clip),
         ),
         (
             "AudioGenerationRequest",
-            order("ray-2").how(Operation::Audio).remote(Role::Source, &clip),
+            order("ray-2")
+                .how(Operation::Audio)
+                .remote(ReferenceRole::Source, &clip),
         ),
         ("ImageGenerationRequest", order("photon-1")),
         (
             "ImageGenerationRequest",
             order("photon-flash-1")
-                .link(Role::Image)
-                .link(Role::Style)
-                .link(Role::Character),
+                .link(ReferenceRole::Image)
+                .link(ReferenceRole::Style)
+                .link(ReferenceRole::Character),
         ),
         (
             "ImageGenerationRequest",
-            order("photon-1").how(Operation::Edit).link(Role::Source),
+            order("photon-1").how(Operation::Edit).link(ReferenceRole::Source),
         ),
         (
             "ReframeImageRequest",
-            order("photon-1").how(Operation::Reframe).link(Role::Source),
+            order("photon-1")
+                .how(Operation::Reframe)
+                .link(ReferenceRole::Source),
         ),
     ];
     for (n, (schema, order)) in (1..).zip(orders) {
@@ -176,24 +187,24 @@ async fn agents_requests_say_what_was_asked() {
     let (sim, client) = agents().await;
     let clip = finished(&client, "ray-3.2").await.external_id;
     let png = || testkit::media::png("in");
-    let mut ten = order("ray-3.2").bytes(Role::StartFrame, "image/png", png());
+    let mut ten = order("ray-3.2").bytes(ReferenceRole::StartFrame, "image/png", png());
     ten.seconds = Some(10);
     ten.resolution = Some(Resolution::P1080);
     let mut looped = order("ray-3.2");
     looped.looping = true;
     for (n, (order, want)) in (1..).zip([
         (order("uni-1"), json!({ "type": "image", "model": "uni-1", "aspect_ratio": "1:1", "web_search": false, "output_format": "png" })),
-        (order("uni-1-max").bytes(Role::Image, "image/png", png()), json!({ "type": "image", "model": "uni-1-max" })),
-        (order("uni-1").how(Operation::Edit).bytes(Role::Source, "image/png", png()).link(Role::Image), json!({ "type": "image_edit" })),
+        (order("uni-1-max").bytes(ReferenceRole::Image, "image/png", png()), json!({ "type": "image", "model": "uni-1-max" })),
+        (order("uni-1").how(Operation::Edit).bytes(ReferenceRole::Source, "image/png", png()).link(ReferenceRole::Image), json!({ "type": "image_edit" })),
         (ten, json!({ "type": "video", "aspect_ratio": "16:9" })),
         (looped, json!({ "type": "video" })),
-        (order("ray-3.2").link(Role::StartFrame).link(Role::EndFrame), json!({ "type": "video" })),
-        (order("ray-3.2").how(Operation::Extend).remote(Role::Source, &clip), json!({ "type": "video" })),
+        (order("ray-3.2").link(ReferenceRole::StartFrame).link(ReferenceRole::EndFrame), json!({ "type": "video" })),
+        (order("ray-3.2").how(Operation::Extend).remote(ReferenceRole::Source, &clip), json!({ "type": "video" })),
         (
-            order("ray-3.2").how(Operation::Modify).bytes(Role::Source, "video/mp4", testkit::media::mp4("in")),
+            order("ray-3.2").how(Operation::Modify).bytes(ReferenceRole::Source, "video/mp4", testkit::media::mp4("in")),
             json!({ "type": "video_edit" }),
         ),
-        (order("ray-3.2").how(Operation::Reframe).remote(Role::Source, &clip), json!({ "type": "video_reframe" })),
+        (order("ray-3.2").how(Operation::Reframe).remote(ReferenceRole::Source, &clip), json!({ "type": "video_reframe" })),
     ]) {
         order.accepted(&client, n).await;
         let (_, body) = sim.submissions().pop().unwrap();
@@ -220,9 +231,9 @@ async fn the_price_on_the_card_is_the_price_on_the_bill() {
     let mut ten = order("ray-3.2");
     ten.seconds = Some(10);
     let references = order("uni-1")
-        .link(Role::Image)
-        .link(Role::Image)
-        .link(Role::Image);
+        .link(ReferenceRole::Image)
+        .link(ReferenceRole::Image)
+        .link(ReferenceRole::Image);
     use providers::Provider as _;
     for (n, order) in (1..).zip([
         order("uni-1"),
@@ -305,9 +316,9 @@ async fn combinations_that_the_card_cannot_express_are_refused_unsent() {
     let mut long_loop = order("ray-3.2");
     long_loop.looping = true;
     long_loop.seconds = Some(10);
-    let mut long_end = order("ray-3.2").link(Role::EndFrame);
+    let mut long_end = order("ray-3.2").link(ReferenceRole::EndFrame);
     long_end.seconds = Some(10);
-    let mut end_loop = order("ray-2").link(Role::EndFrame);
+    let mut end_loop = order("ray-2").link(ReferenceRole::EndFrame);
     end_loop.looping = true;
     use providers::Provider as _;
     for order in [long_loop, long_end] {

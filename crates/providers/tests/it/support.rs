@@ -2,7 +2,9 @@
 
 use domain::capability::{Card, ModelId};
 use domain::gate::{Ask, Permitted, Purpose};
-use domain::generation::{Aspect, Kind, Operation, Reference, ReferenceSource, Resolution, Role, Spec, Wish};
+use domain::generation::{
+    Aspect, Kind, Operation, Reference, ReferenceRole, ReferenceSource, Resolution, Spec, Wish,
+};
 use domain::id::AssetId;
 use domain::job::Submitted;
 use domain::secret::{AttemptToken, Prompt};
@@ -114,19 +116,19 @@ impl Order {
         self
     }
 
-    pub fn with(mut self, role: Role, body: InputBody) -> Self {
+    pub fn with(mut self, role: ReferenceRole, body: InputBody) -> Self {
         self.inputs.push(Input { role, body });
         self
     }
 
-    pub fn link(self, role: Role) -> Self {
+    pub fn link(self, role: ReferenceRole) -> Self {
         self.with(
             role,
             InputBody::PublicUrl(Url::parse("https://studio.example/in/9f.png?sig=1").unwrap()),
         )
     }
 
-    pub fn bytes(self, role: Role, media_type: &str, bytes: Vec<u8>) -> Self {
+    pub fn bytes(self, role: ReferenceRole, media_type: &str, bytes: Vec<u8>) -> Self {
         self.with(
             role,
             InputBody::Bytes {
@@ -136,7 +138,7 @@ impl Order {
         )
     }
 
-    pub fn remote(self, role: Role, id: &str) -> Self {
+    pub fn remote(self, role: ReferenceRole, id: &str) -> Self {
         self.with(role, InputBody::Remote(id.to_owned()))
     }
 

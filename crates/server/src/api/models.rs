@@ -2,7 +2,7 @@
 
 use app::catalogue::Offer;
 use domain::capability::{DataHandling, Per, Verdict};
-use domain::generation::{Aspect, Kind, Operation, Resolution, Role};
+use domain::generation::{Aspect, Kind, Operation, ReferenceRole, Resolution};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -39,7 +39,7 @@ pub struct PriceBody {
 #[derive(Serialize, ToSchema)]
 pub struct ReferencesBody {
     max: usize,
-    roles: Vec<Role>,
+    roles: Vec<ReferenceRole>,
 }
 
 /// What happens to what is sent.
@@ -171,7 +171,7 @@ fn sizes(sizes: &[(u32, u32)]) -> Vec<SizeBody> {
         .collect()
 }
 
-fn references(all: &[(Role, usize)]) -> ReferencesBody {
+fn references(all: &[(ReferenceRole, usize)]) -> ReferencesBody {
     ReferencesBody {
         max: all.iter().map(|(_, most)| most).sum(),
         roles: all.iter().map(|(role, _)| *role).collect(),

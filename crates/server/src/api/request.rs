@@ -3,7 +3,7 @@
 use app::generations::NewGeneration;
 use domain::capability::{ModelId, ProviderName};
 use domain::gate::Purpose;
-use domain::generation::{Aspect, Kind, Operation, Reference, ReferenceSource, Resolution, Role};
+use domain::generation::{Aspect, Kind, Operation, Reference, ReferenceRole, ReferenceSource, Resolution};
 use domain::id::{AssetId, GenerationId, QuoteId};
 use domain::secret::Prompt;
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ pub struct ReferenceBody {
     pub(super) asset: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) generation: Option<String>,
-    pub(super) role: Role,
+    pub(super) role: ReferenceRole,
 }
 
 /// A field that is not of its form.

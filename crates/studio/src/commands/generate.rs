@@ -11,7 +11,9 @@ use clap::Args;
 use domain::actor::Actor;
 use domain::capability::{ModelId, ProviderName};
 use domain::gate::Purpose;
-use domain::generation::{Aspect, Kind, Operation, Reference, ReferenceSource, Resolution, Role, State};
+use domain::generation::{
+    Aspect, Kind, Operation, Reference, ReferenceRole, ReferenceSource, Resolution, State,
+};
 use domain::id::{AssetId, GenerationId};
 use domain::secret::Prompt;
 use futures_util::TryStreamExt;
@@ -150,13 +152,13 @@ async fn make(studio: &Arc<Studio>, command: &Command, out: &mut impl Write) -> 
 }
 
 /// The role and the file of a `--ref`.
-pub(super) fn role_and_file(text: &str, kind: Kind) -> (Role, &str) {
+pub(super) fn role_and_file(text: &str, kind: Kind) -> (ReferenceRole, &str) {
     let named = text
         .split_once('=')
-        .and_then(|(role, file)| Some((role.parse::<Role>().ok()?, file)));
+        .and_then(|(role, file)| Some((role.parse::<ReferenceRole>().ok()?, file)));
     let default = match kind {
-        Kind::Image => Role::Image,
-        Kind::Video => Role::StartFrame,
+        Kind::Image => ReferenceRole::Image,
+        Kind::Video => ReferenceRole::StartFrame,
     };
     named.unwrap_or((default, text))
 }
