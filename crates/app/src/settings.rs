@@ -28,6 +28,8 @@ pub struct Settings {
     pub max_queued: i64,
     /// The name of the audit log (the first line of its checkpoints).
     pub log_origin: String,
+    /// Private networks that requests to addresses from outside may go to.
+    pub outbound_allow: Vec<providers::outbound::Cidr>,
     /// Who is asking.
     pub identity: crate::identity::Settings,
 }
@@ -46,6 +48,7 @@ impl Default for Settings {
             public_url: None,
             max_queued: 2000,
             log_origin: "secure-ai-studio/local".to_owned(),
+            outbound_allow: Vec::new(),
             identity: crate::identity::Settings::default(),
         }
     }

@@ -4,6 +4,7 @@ use crate::catalogue::Catalogue;
 use crate::clock::{Clock, random};
 use crate::events::Feed;
 use crate::identity::accounts::{Accounts, AccountsError};
+use crate::identity::oidc::{Federation, FederationConfigError};
 use crate::identity::outbox::Outbox;
 use crate::metrics::Metrics;
 use crate::private::Private;
@@ -62,6 +63,9 @@ pub enum StartError {
     /// Accounts cannot be looked after with these settings.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
+    /// A provider of logins cannot be used with these settings.
+    #[error(transparent)]
+    Federation(#[from] FederationConfigError),
 }
 
 /// One running studio.
@@ -73,6 +77,7 @@ pub struct Studio {
     pub(crate) keyring: crate::identity::keys::Keyring,
     pub(crate) identity: crate::identity::Rooms,
     pub(crate) accounts: Accounts,
+    pub(crate) federation: Federation,
     pub(crate) outbox: Outbox,
     pub(crate) catalogue: Catalogue,
     pub(crate) media: MediaWorker,
@@ -103,10 +108,16 @@ impl Studio {
         )?;
         let keyring = crate::identity::keys::Keyring::new(parts.keys.as_ref())?;
         let accounts = Accounts::new(&parts.settings.identity, parts.keys.as_ref())?;
+        let federation = Federation::new(
+            &parts.settings.identity.oidc,
+            parts.settings.public_url.as_deref(),
+            &parts.settings.outbound_allow,
+        )?;
         let outbox = Outbox::new(parts.keys.as_ref(), &parts.settings)?;
         Ok(Arc::new(Self {
             boot,
             accounts,
+            federation,
             outbox,
             identity,
             db: parts.db,

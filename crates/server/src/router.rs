@@ -6,8 +6,8 @@ use crate::access::Access::{self, Entrance, Fresh, Public, Right};
 use crate::middleware::{access, arrival, guard, headers, identity, request_id};
 use crate::problem::Problem;
 use crate::routes::{
-    assets, callbacks, docs, entrance, events, factors, generations, health, keys, me, models, passkey_login,
-    passkeys, people, quotes, sessions, uploads, workspaces,
+    assets, callbacks, docs, entrance, events, factors, generations, health, keys, me, models, oidc,
+    passkey_login, passkeys, people, quotes, sessions, uploads, workspaces,
 };
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
@@ -134,6 +134,8 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/auth/step-up/passkey/finish",
         Right(Change, Object::Session),
     ),
+    route("get", "/api/v1/auth/oidc/{provider}/start", Entrance),
+    route("get", "/api/v1/auth/oidc/{provider}/callback", Entrance),
     route("post", "/api/v1/auth/passkeys/login/start", Entrance),
     route("post", "/api/v1/auth/passkeys/login/finish", Entrance),
     route("post", "/callbacks/{provider}/{token}", Public),
@@ -242,11 +244,17 @@ fn administration() -> Router<Arc<Site>> {
     Router::new()
         .route("/api/v1/auth/invitation", post(people::accept))
         .route("/api/v1/admin/users", get(people::list).post(people::invite))
-        .route("/api/v1/admin/users/{id}", get(people::show).patch(people::change))
+        .route(
+            "/api/v1/admin/users/{id}",
+            get(people::show).patch(people::change),
+        )
         .route("/api/v1/admin/users/{id}/reset", post(people::reset))
         .route("/api/v1/admin/users/{id}/sessions", delete(people::end_sessions))
         .route("/api/v1/admin/invitations", get(people::invitations))
-        .route("/api/v1/admin/invitations/{id}", delete(people::revoke_invitation))
+        .route(
+            "/api/v1/admin/invitations/{id}",
+            delete(people::revoke_invitation),
+        )
         .route(
             "/api/v1/admin/workspaces",
             get(workspaces::list).post(workspaces::create),
@@ -334,6 +342,8 @@ pub fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/me", get(me::show).patch(me::change))
         .route("/api/v1/me/password", post(me::password))
         .route("/api/v1/me/workspace", post(me::workspace))
+        .route("/api/v1/auth/oidc/{provider}/start", get(oidc::start))
+        .route("/api/v1/auth/oidc/{provider}/callback", get(oidc::callback))
         .route("/api/v1/auth/passkeys/login/start", post(passkey_login::start))
         .route("/api/v1/auth/passkeys/login/finish", post(passkey_login::finish))
         .route("/callbacks/{provider}/{token}", post(callbacks::wake))

@@ -34,6 +34,7 @@ pub mod attempts;
 pub mod audit;
 pub mod devices;
 pub mod events;
+pub mod external_identities;
 pub mod factor_failures;
 pub mod fair_queue;
 pub mod generations;

@@ -14,6 +14,7 @@ pub mod letters;
 pub mod login;
 pub mod machine;
 mod moving;
+pub mod oidc;
 pub mod outbox;
 mod passkey_login;
 pub mod passkeys;

@@ -361,7 +361,16 @@ async fn beside(read: &mut Read, users: &[User]) -> Result<Beside, store::Error>
     })
 }
 
-async fn give_role(tx: &mut Tx, user: User, role: Role, stamp: &Stamp) -> Result<User, PeopleError> {
+/// Gives somebody another role in the installation. The caller holds the lock of administrators.
+///
+/// # Errors
+/// [`PeopleError::LastAdministrator`].
+pub(crate) async fn give_role(
+    tx: &mut Tx,
+    user: User,
+    role: Role,
+    stamp: &Stamp,
+) -> Result<User, PeopleError> {
     keep_an_administrator(tx, &user).await?;
     store::users::set_role(tx, user.id, role, stamp.now).await?;
     store::users::bump_epoch(tx, user.id, stamp.now).await?;

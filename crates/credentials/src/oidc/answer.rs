@@ -1,7 +1,7 @@
 //! What comes back from a provider, and whether it holds.
 
 use super::party::{Client, Known, RelyingParty};
-use super::{Exchange, OidcError, Transaction};
+use super::{Exchange, OidcError, Transaction, Way};
 use domain::time::Time;
 use openidconnect::core::{
     CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreTokenResponse,
@@ -14,6 +14,9 @@ use openidconnect::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How far the clocks of a provider and ours may be apart.
@@ -109,7 +112,7 @@ impl RelyingParty {
         }
         let code = answer.code.as_ref().ok_or(OidcError::Denied)?;
         let client = self.client(&known.metadata);
-        let tokens = redeem(&client, exchange, code, transaction).await?;
+        let tokens = redeem(client.clone(), Arc::clone(exchange), code, &transaction.verifier).await?;
         let check = Check {
             party: self,
             transaction,
@@ -123,25 +126,31 @@ impl RelyingParty {
     }
 }
 
-async fn redeem(
-    client: &Client,
-    exchange: &Exchange,
+type Pinned<T> = Pin<Box<dyn Future<Output = Result<T, OidcError>> + Send>>;
+
+/// Gives the code for tokens. As everywhere here, the future owns all it needs.
+fn redeem(
+    client: Client,
+    exchange: Exchange,
     code: &SecretString,
-    transaction: &Transaction,
-) -> Result<CoreTokenResponse, OidcError> {
-    let send = |request| exchange(request);
+    verifier: &str,
+) -> Pinned<CoreTokenResponse> {
     let code = AuthorizationCode::new(code.expose_secret().to_owned());
-    let request = client
-        .exchange_code(code)
-        .map_err(|_| OidcError::Provider("it has no token endpoint"))?
-        .set_pkce_verifier(PkceCodeVerifier::new(transaction.verifier.clone()));
-    request.request_async(&send).await.map_err(|error| {
-        use openidconnect::RequestTokenError as E;
-        match error {
-            E::ServerResponse(_) => OidcError::Code,
-            E::Request(no_answer) => OidcError::Provider(no_answer.0),
-            E::Parse(..) | E::Other(_) => OidcError::Provider("its answer cannot be read"),
-        }
+    let verifier = PkceCodeVerifier::new(verifier.to_owned());
+    Box::pin(async move {
+        let send = Way(exchange);
+        let request = client
+            .exchange_code(code)
+            .map_err(|_| OidcError::Provider("it has no token endpoint"))?
+            .set_pkce_verifier(verifier);
+        request.request_async(&send).await.map_err(|error| {
+            use openidconnect::RequestTokenError as E;
+            match error {
+                E::ServerResponse(_) => OidcError::Code,
+                E::Request(no_answer) => OidcError::Provider(no_answer.0),
+                E::Parse(..) | E::Other(_) => OidcError::Provider("its answer cannot be read"),
+            }
+        })
     })
 }
 
@@ -223,7 +232,7 @@ impl Check<'_> {
             return Ok(found);
         }
         let subject = claims.subject().clone();
-        if let Some(more) = user_info(exchange, client, access, subject).await? {
+        if let Some(more) = user_info(client.clone(), Arc::clone(exchange), access.clone(), subject).await? {
             let name = more.name().and_then(|name| name.get(None));
             found.email = found
                 .email
@@ -240,21 +249,23 @@ impl Check<'_> {
 }
 
 /// What the provider says of somebody beside the ID token, if it has a place for that.
-async fn user_info(
-    exchange: &Exchange,
-    client: &Client,
-    access: &AccessToken,
+fn user_info(
+    client: Client,
+    exchange: Exchange,
+    access: AccessToken,
     subject: SubjectIdentifier,
-) -> Result<Option<UserInfoClaims<Others, CoreGenderClaim>>, OidcError> {
-    let Ok(request) = client.user_info(access.clone(), Some(subject)) else {
-        return Ok(None);
-    };
-    let send = |request| exchange(request);
-    let answered = request.request_async(&send).await;
-    answered.map(Some).map_err(|error| match error {
-        openidconnect::UserInfoError::ClaimsVerification(_) => OidcError::Token("subject"),
-        openidconnect::UserInfoError::Request(no_answer) => OidcError::Provider(no_answer.0),
-        _ => OidcError::Provider("its answer about a person cannot be read"),
+) -> Pinned<Option<UserInfoClaims<Others, CoreGenderClaim>>> {
+    Box::pin(async move {
+        let send = Way(exchange);
+        let Ok(request) = client.user_info(access, Some(subject)) else {
+            return Ok(None);
+        };
+        let answered = request.request_async(&send).await;
+        answered.map(Some).map_err(|error| match error {
+            openidconnect::UserInfoError::ClaimsVerification(_) => OidcError::Token("subject"),
+            openidconnect::UserInfoError::Request(no_answer) => OidcError::Provider(no_answer.0),
+            _ => OidcError::Provider("its answer about a person cannot be read"),
+        })
     })
 }
 
@@ -301,5 +312,29 @@ fn why(error: &ClaimsVerificationError) -> &'static str {
         C::SignatureVerification(S::NoMatchingKey | S::AmbiguousKeyId(_)) => UNKNOWN_KEY,
         C::SignatureVerification(_) => "signature",
         _ => "form",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Handlers of a server run as tasks of their own.
+    fn is_send<T: Send>(_: &T) {}
+
+    #[test]
+    fn both_halves_can_be_tasks() {
+        let config = super::super::Config {
+            issuer: "https://id.example".to_owned(),
+            client_id: "studio".to_owned(),
+            client_secret: None,
+            redirect_uri: "https://studio.example/back".to_owned(),
+            scopes: Vec::new(),
+            role_claim: None,
+            algorithms: vec!["ES256"],
+        };
+        let party = RelyingParty::new(config).unwrap();
+        let exchange: Exchange = Arc::new(|_| Box::pin(async { Err(super::super::NoAnswer("x")) }));
+        is_send(&party.begin(&exchange, Time::from_micros(0), &[0; super::super::RANDOM_BYTES]));
     }
 }

@@ -26,6 +26,18 @@ pub type Exchanged = Pin<Box<dyn Future<Output = Result<HttpResponse, NoAnswer>>
 /// Sends one request to the provider. It must not follow redirects.
 pub type Exchange = Arc<dyn Fn(HttpRequest) -> Exchanged + Send + Sync>;
 
+/// The way to the provider as the library asks for it.
+pub(crate) struct Way(pub(crate) Exchange);
+
+impl<'c> openidconnect::AsyncHttpClient<'c> for Way {
+    type Error = NoAnswer;
+    type Future = Exchanged;
+
+    fn call(&'c self, request: HttpRequest) -> Exchanged {
+        (self.0)(request)
+    }
+}
+
 /// Why a request got no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]

@@ -1,6 +1,6 @@
 //! The studio at one provider: where it sends people, and what it knows of the provider's keys.
 
-use super::{Begun, Config, Exchange, OidcError, RANDOM_BYTES, Transaction};
+use super::{Begun, Config, Exchange, OidcError, RANDOM_BYTES, Transaction, Way};
 use data_encoding::BASE64URL_NOPAD;
 use domain::time::Time;
 use openidconnect::core::{
@@ -14,6 +14,8 @@ use openidconnect::{
     RedirectUrl, Scope,
 };
 use secrecy::ExposeSecret;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -161,8 +163,7 @@ impl RelyingParty {
         if let Some(known) = known.as_ref().filter(|known| now < known.fetched_at.after(age)) {
             return Ok(known.clone());
         }
-        let send = |request| exchange(request);
-        match Metadata::discover_async(self.issuer.clone(), &send).await {
+        match discover(self.issuer.clone(), Arc::clone(exchange)).await {
             Ok(metadata) => {
                 let fetched = Known {
                     metadata: Arc::new(metadata),
@@ -194,6 +195,17 @@ impl RelyingParty {
             .set_redirect_uri(self.redirect_uri.clone())
             .set_auth_type(how_to_authenticate(metadata))
     }
+}
+
+type Discovered = Result<Metadata, openidconnect::DiscoveryError<super::NoAnswer>>;
+
+/// Metadata and keys. The future owns all it needs: the library's own borrows its client for a lifetime that
+/// no spawned task can name.
+fn discover(issuer: IssuerUrl, exchange: Exchange) -> Pin<Box<dyn Future<Output = Discovered> + Send>> {
+    Box::pin(async move {
+        let send = Way(exchange);
+        Metadata::discover_async(issuer, &send).await
+    })
 }
 
 /// OpenID Connect Discovery 1.0 section 3: without a list it is `client_secret_basic`.

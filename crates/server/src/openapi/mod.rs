@@ -6,8 +6,8 @@ mod passed;
 use crate::api;
 use crate::problem::{FieldProblem, Problem};
 use crate::routes::{
-    assets, callbacks, docs, entrance, events, factors, generations, health, keys, me, models, passkey_login,
-    passkeys, people, quotes, sessions, uploads, workspaces,
+    assets, callbacks, docs, entrance, events, factors, generations, health, keys, me, models, oidc,
+    passkey_login, passkeys, people, quotes, sessions, uploads, workspaces,
 };
 use utoipa::OpenApi;
 
@@ -60,6 +60,8 @@ use utoipa::OpenApi;
         factors::step_up,
         factors::step_up_passkey_start,
         factors::step_up_passkey_finish,
+        oidc::start,
+        oidc::callback,
         passkey_login::start,
         passkey_login::finish,
         passkeys::register_start,

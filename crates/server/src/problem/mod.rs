@@ -5,6 +5,7 @@ mod accounts;
 mod factors;
 mod identity;
 mod keys;
+mod oidc;
 mod people;
 mod sessions;
 

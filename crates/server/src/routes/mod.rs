@@ -11,6 +11,7 @@ pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod me;
 pub(crate) mod models;
+pub(crate) mod oidc;
 pub(crate) mod passkey_login;
 pub(crate) mod passkeys;
 pub(crate) mod people;
