@@ -222,7 +222,7 @@ mod tests {
         let secret = Secret::new(*b"12345678901234567890");
         assert_eq!(
             secret.link("Secure AI Studio", "ana@example.org").unwrap(),
-            "otpauth://totp/Secure%20AI%20Studio:ana%40example%2Eorg?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Secure%20AI%20Studio"
+            "otpauth://totp/Secure%20AI%20Studio:ana%40example.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Secure%20AI%20Studio"
         );
         assert!(
             secret
