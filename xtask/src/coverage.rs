@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::install::{LLVM_COV, debian, find_program};
+use crate::install::{LLVM_COV, debian, find_newest};
 use crate::postgres::Postgres;
 use crate::run::{Cmd, cargo};
 use crate::{Done, Failure};
@@ -57,16 +57,31 @@ pub(crate) fn run(_: &[String]) -> Done {
     Ok(())
 }
 
-/// `llvm-profdata` and `llvm-cov`: those of the toolchain find themselves, else Debian's.
+/// The oldest LLVM that reads the profiles which the pinned compiler writes.
+const OLDEST_LLVM: u32 = 19;
+
+/// `llvm-profdata` and `llvm-cov` of one LLVM that is new enough.
 fn llvm_tools() -> Result<(PathBuf, PathBuf), Failure> {
-    let pair = || Some((find_program("llvm-profdata")?, find_program("llvm-cov")?));
+    let pair = || {
+        let both = (find_newest("llvm-profdata")?, find_newest("llvm-cov")?);
+        let (said, _) = Cmd::new(&both.1).arg("--version").quiet().ok()?;
+        (llvm_version(&said)? >= OLDEST_LLVM).then_some(both)
+    };
     if let Some(found) = pair() {
         return Ok(found);
     }
-    debian(&[("llvm-profdata", "llvm-19"), ("llvm-cov", "llvm-19")])?;
+    // By names that no path has: an older one may be there.
+    debian(&[("llvm-profdata-19", "llvm-19")])?;
     pair().ok_or_else(|| {
-        "llvm-profdata and llvm-cov are missing; on Debian: apt-get install llvm-19".to_owned()
+        "llvm-profdata and llvm-cov of LLVM 19 or newer are missing; on Debian: apt-get install llvm-19"
+            .to_owned()
     })
+}
+
+/// The number in `LLVM version 19.1.7`.
+fn llvm_version(said: &str) -> Option<u32> {
+    let number = &said[said.find("LLVM version ")? + "LLVM version ".len()..];
+    number.split('.').next()?.trim().parse().ok()
 }
 
 /// The lines `NAME='value'` that `cargo llvm-cov show-env` prints.
@@ -90,13 +105,22 @@ fn line_percent(json: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{environment, line_percent};
+    use super::{environment, line_percent, llvm_version};
 
     #[test]
     fn the_described_environment_is_read() {
         let read = environment("A='b c'\nRUSTC_WRAPPER=/x/y\ninfo: nothing here\n");
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(read, [pair("A", "b c"), pair("RUSTC_WRAPPER", "/x/y")]);
+    }
+
+    #[test]
+    fn the_version_is_read() {
+        assert_eq!(
+            llvm_version("Debian LLVM version 19.1.7\n  Optimized build."),
+            Some(19)
+        );
+        assert_eq!(llvm_version("llvm-cov: Unknown command!"), None);
     }
 
     #[test]

@@ -123,6 +123,11 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
         .or_else(|| newest_in("/usr/lib", name))
 }
 
+/// The newest of a program that Debian keeps in several versions, before the one on the path.
+pub(crate) fn find_newest(name: &str) -> Option<PathBuf> {
+    newest_in("/usr/lib", name).or_else(|| which(name))
+}
+
 /// `folder/*/bin/name`, the highest version first.
 fn newest_in(folder: &str, name: &str) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder).ok()?;

@@ -206,7 +206,9 @@ fn browser() -> Ran {
         ("STUDIO_EMAIL", studio::EMAIL.to_owned()),
         ("STUDIO_PASSWORD", studio::PASSWORD.to_owned()),
     ];
-    let surroundings = surroundings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let surroundings = surroundings
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
     let real = scripted(web::script("e2e", &surroundings))?;
     Ok(sum(simulated, real))
 }
