@@ -193,6 +193,7 @@ async fn a_list_shows_what_tells_keys_apart_and_no_secret() {
     let bed = Bed::new().await;
     let (user, other) = (bed.person(None).await, bed.person(None).await);
     let (first, secret) = made(&bed, user, &wish()).await;
+    bed.wait(1);
     let (second, _) = made(&bed, user, &wish()).await;
     let (theirs, _) = made(&bed, other, &wish()).await;
     let views = bed.studio.api_keys(user).await.unwrap();

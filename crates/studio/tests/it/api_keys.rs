@@ -207,7 +207,7 @@ fn what_a_person_makes_is_there_for_nobody_else() {
     let wish = small("um barco vermelho");
     let create = |key: &str| {
         let call = bed.call("POST", GENERATIONS).bearer(key);
-        let made = call.header("Idempotency-Key", "one key").json(&wish).send();
+        let made = call.header("Idempotency-Key", "one-key").json(&wish).send();
         (
             made.header("idempotent-replayed").map(str::to_owned),
             made.expect(202),

@@ -196,9 +196,12 @@ impl Place {
         let first = lines
             .recv_timeout(PATIENCE)
             .unwrap_or_else(|error| panic!("{error}: {}", bed.log()));
-        let port = first
-            .strip_prefix("Secure AI Studio on http://")
-            .and_then(|address| address.rsplit(':').next()?.trim_end_matches('/').parse().ok());
+        assert!(first.starts_with("Secure AI Studio on http"), "{first}");
+        // The address that it listens at stands last.
+        let digits = first
+            .rsplit(|c: char| !c.is_ascii_digit())
+            .find(|word| !word.is_empty());
+        let port = digits.and_then(|digits| digits.parse().ok());
         bed.address.set_port(port.unwrap_or_else(|| panic!("{first}")));
         bed
     }

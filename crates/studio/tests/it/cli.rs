@@ -153,8 +153,8 @@ fn exit_codes_tell_what_kind_of_no_it_is() {
         .run(&["--config", "missing.toml", "models", "list"])
         .badly(3, "config.file_unreadable");
     data(&["serve", "--role", "web"]).badly(3, "serve.role_needs_postgres");
-    data(&["serve", "--listen", "0.0.0.0:0"]).badly(5, "serve.not_loopback");
-    data(&["serve", "--listen", "[::]:0"]).badly(5, "serve.not_loopback");
+    data(&["serve", "--listen", "0.0.0.0:0"]).badly(5, "serve.in_the_clear");
+    data(&["serve", "--listen", "[::]:0"]).badly(5, "serve.in_the_clear");
     fs::write(place.file("file"), "").unwrap();
     place
         .run(&["generate", "x", "--data", "file/below"])

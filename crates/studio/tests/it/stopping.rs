@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::bed::{Bed, Place, SLOW_COUNT, slow, small, until};
+use crate::bed::{Bed, Place, SLOW_COUNT, files_below, slow, small, until};
 use crate::events::Listener;
 use crate::media_files::png;
 use crate::uploads;
@@ -143,8 +143,12 @@ fn a_hangup_reads_the_levels_anew_and_the_audit_log_knows() {
     place
         .run_with_data(&["audit", "export", "-o", &told.display().to_string()])
         .well();
-    let entries = std::fs::read(told.join("tile/entries/000.p/2"));
-    let text = String::from_utf8_lossy(&entries.unwrap()).into_owned();
+    let entries = files_below(&told.join("tile/entries"));
+    let bytes: Vec<u8> = entries
+        .iter()
+        .flat_map(|file| std::fs::read(file).unwrap())
+        .collect();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     assert!(
         text.contains("setting.changed") && text.contains("log.level"),
         "{text}"
