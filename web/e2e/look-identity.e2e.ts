@@ -87,6 +87,7 @@ const STATES: State[] = [
     },
     reach: (page) => page.getByRole('link', { name: /Universidade/ }).waitFor(),
   },
+  { name: 'login-elsewhere', path: '/login?problem=oidc_no_account', visit: NOBODY, reach: (page) => page.getByText('Peça um convite').waitFor() },
   {
     name: 'login-wrong', path: '/login', visit: NOBODY,
     reach: async (page) => {
