@@ -410,7 +410,7 @@ impl Studio {
                     taken.ok_or(AcceptError::Ticket)?;
                     // Whoever verified the address meanwhile has a way in of their own.
                     let current = store::users::find(tx, id).await?;
-                    if !current.is_some_and(|user| user.state == AccountState::Pending)
+                    if current.is_none_or(|user| user.state != AccountState::Pending)
                         || !store::users::verify_email(tx, id, now).await?
                     {
                         return Err(AcceptError::Ticket);

@@ -243,9 +243,12 @@ pub(crate) fn write(letter: &Letter, place: &str, id: MailId, now: Time) -> Resu
         _ => return Err(Unwritable::Link),
     };
     let kind = letter.kind.as_str();
-    let greeting = match &letter.facts.name {
-        Some(_) => writer.text("greeting_named")?,
-        None => writer.text("greeting")?,
+    // Before an address is proved, its name is what somebody else wrote: no way to send a stranger a text.
+    let is_proved = !matches!(letter.kind, LetterKind::VerifyEmail | LetterKind::Invitation);
+    let greeting = if is_proved && letter.facts.name.is_some() {
+        writer.text("greeting_named")?
+    } else {
+        writer.text("greeting")?
     };
     let text = if letter.facts.same_browser && letter.kind == LetterKind::ResetPassword {
         writer.text("reset_password.text_same_browser")?
@@ -423,9 +426,11 @@ mod tests {
                 for text in [&message.text, &message.html] {
                     assert!(!text.contains('{') && !text.contains('}'), "{kind:?} {text}");
                     assert_eq!(text.matches("https://").count(), 1, "{kind:?} {text}");
-                    assert!(!text.contains("<b>"), "{kind:?} {text}");
                 }
-                assert!(!message.text.contains('\r'));
+                assert!(!message.text.contains('\r') && !message.html.contains("<b>"));
+                // Before an address is proved, its name is what somebody else wrote.
+                let named = !matches!(kind, LetterKind::VerifyEmail | LetterKind::Invitation);
+                assert_eq!(message.text.contains("Ana"), named, "{kind:?}");
                 let link = letter
                     .link
                     .unwrap_or_else(|| format!("https://studio.example.org{}", kind.page().unwrap()));

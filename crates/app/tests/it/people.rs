@@ -495,7 +495,7 @@ async fn a_foreign_workspace_does_not_exist() {
         .unwrap();
 
     let not_here = |result: Result<(), WorkspaceError>| {
-        assert!(matches!(result, Err(WorkspaceError::NotFound)), "{result:?}")
+        assert!(matches!(result, Err(WorkspaceError::NotFound)), "{result:?}");
     };
     for foreign in [FIRST_WORKSPACE, WorkspaceId::from_value(7)] {
         not_here(bed.studio.members(&ana, foreign, None, 10).await.map(drop));
