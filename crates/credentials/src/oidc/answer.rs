@@ -314,27 +314,3 @@ fn why(error: &ClaimsVerificationError) -> &'static str {
         _ => "form",
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Handlers of a server run as tasks of their own.
-    fn is_send<T: Send>(_: &T) {}
-
-    #[test]
-    fn both_halves_can_be_tasks() {
-        let config = super::super::Config {
-            issuer: "https://id.example".to_owned(),
-            client_id: "studio".to_owned(),
-            client_secret: None,
-            redirect_uri: "https://studio.example/back".to_owned(),
-            scopes: Vec::new(),
-            role_claim: None,
-            algorithms: vec!["ES256"],
-        };
-        let party = RelyingParty::new(config).unwrap();
-        let exchange: Exchange = Arc::new(|_| Box::pin(async { Err(super::super::NoAnswer("x")) }));
-        is_send(&party.begin(&exchange, Time::from_micros(0), &[0; super::super::RANDOM_BYTES]));
-    }
-}

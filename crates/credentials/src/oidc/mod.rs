@@ -126,3 +126,6 @@ impl OidcError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 /// The page that tells what went wrong; the code follows.
-const LOGIN_PAGE: &str = "/login?problem=";
+const LOGIN_PAGE: &str = "/login?error=";
 
 /// Where somebody wants to be afterwards.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -46,7 +46,7 @@ pub(crate) struct CallbackQuery {
 /// Sends the browser to a provider, to log in there.
 #[utoipa::path(get, operation_id = "oidc_start", path = "/api/v1/auth/oidc/{provider}/start", tag = "auth",
     params(("provider" = String, Path, description = "Its name in the configuration"), StartQuery),
-    responses((status = 303, description = "To the provider; to the login page with `problem` if it cannot be asked"),
+    responses((status = 303, description = "To the provider; to the login page with `error` if it cannot be asked"),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "The query cannot be read"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such provider")))]
 pub(crate) async fn start(
@@ -71,7 +71,7 @@ pub(crate) async fn start(
 /// Takes the browser back from a provider and lets its owner in.
 #[utoipa::path(get, operation_id = "oidc_callback", path = "/api/v1/auth/oidc/{provider}/callback", tag = "auth",
     params(("provider" = String, Path, description = "Its name in the configuration"), CallbackQuery),
-    responses((status = 303, description = "In, with cookies, on the page that was wanted; else to the login page with `problem`: `oidc_transaction`, `oidc_refused`, `oidc_no_account`, `oidc_no_address`, `oidc_address_taken`, `oidc_unavailable`, `login_failed`, `no_workspace`"),
+    responses((status = 303, description = "In, with cookies, on the page that was wanted; else to the login page with `error`: `oidc_transaction`, `oidc_refused`, `oidc_no_account`, `oidc_no_address`, `oidc_address_taken`, `oidc_unavailable`, `login_failed`, `no_workspace`"),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "The query cannot be read"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such provider")))]
 pub(crate) async fn callback(

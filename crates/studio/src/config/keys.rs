@@ -107,7 +107,10 @@ impl Keys {
 
     /// Keys, sections and the `…_file` form of secrets: what the unknown name `path` may have meant.
     pub(super) fn names(&self, path: &str) -> Vec<String> {
-        let chosen = path.split('.').nth(1).filter(|name| is_chosen_name(name));
+        let mut words = path.split('.');
+        let section = words.next().unwrap_or_default();
+        let is_open = self.sections.contains(&format!("{section}.{CHOSEN}"));
+        let chosen = words.next().filter(|name| is_open && is_chosen_name(name));
         let chosen = chosen.unwrap_or("name");
         let files = self
             .keys
