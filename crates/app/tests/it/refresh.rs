@@ -28,6 +28,8 @@ async fn a_token_is_good_once_and_its_second_use_ends_the_session() {
     assert_eq!(second.session, first.session);
     let third = bed.refreshed(&second).await;
     bed.wait(11);
+    // Let in a moment ago: what is kept of that must not count any more.
+    assert_eq!(bed.actor(&third).await.session(), Some(third.session));
     assert!(
         is_over(&bed, &first.refresh).await,
         "stolen, and used after its owner"

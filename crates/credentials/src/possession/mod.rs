@@ -218,7 +218,7 @@ fn normal_escapes(text: &str) -> String {
         let value = escape.get(1..).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match value {
             Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
-                normal.push(char::from(byte))
+                normal.push(char::from(byte));
             }
             Some(_) => normal.push_str(&escape.to_ascii_uppercase()),
             None => normal.push_str(escape),
