@@ -104,7 +104,7 @@ impl WordList {
     /// # Errors
     /// [`ListError::Malformed`].
     pub fn embedded(bytes: &'static [u8]) -> Result<Self, ListError> {
-        Self::read(Backing::Embedded(bytes), PathBuf::from("the embedded list"))
+        Self::read(Backing::Embedded(bytes), Path::new("the embedded list"))
     }
 
     /// A list in a file.
@@ -113,17 +113,17 @@ impl WordList {
     /// [`ListError::File`] or [`ListError::Malformed`].
     pub fn open(path: &Path) -> Result<Self, ListError> {
         let file = File::open(path).map_err(at(path))?;
-        Self::read(Backing::File(file, path.to_owned()), path.to_owned())
+        Self::read(Backing::File(file, path.to_owned()), path)
     }
 
-    fn read(backing: Backing, path: PathBuf) -> Result<Self, ListError> {
+    fn read(backing: Backing, path: &Path) -> Result<Self, ListError> {
         let mut list = Self {
             backing,
             shards: Vec::new(),
             words: 0,
         };
         let mut head = [0; HEAD_BYTES];
-        let malformed = || ListError::Malformed(path.clone());
+        let malformed = || ListError::Malformed(path.to_owned());
         list.bytes_at(0, &mut head).map_err(|_| malformed())?;
         let shards = u32::from_le_bytes(number(&head, 16));
         if !head.starts_with(MAGIC) || !(1..=MAX_SHARDS).contains(&shards) {
