@@ -87,7 +87,7 @@ const STATES: State[] = [
     },
     reach: (page) => page.getByRole('link', { name: /Universidade/ }).waitFor(),
   },
-  { name: 'login-elsewhere', path: '/login?problem=oidc_no_account', visit: NOBODY, reach: (page) => page.getByText('Peça um convite').waitFor() },
+  { name: 'login-elsewhere', path: '/login?problem=oidc_no_account', visit: NOBODY, reach: (page) => page.getByText('Não há conta').waitFor() },
   {
     name: 'login-wrong', path: '/login', visit: NOBODY,
     reach: async (page) => {
@@ -309,6 +309,39 @@ describe.skipIf(process.env['STUDIO_URL'] !== undefined).each(['light', 'dark'] 
       await expectNoSidewaysScroll(page);
       // At 320 px the reflow is what counts; one theme is enough to look at.
       if (size.name !== 'narrow' || theme === 'light') await shoot(page, `${name}-${size.name}-${theme}`, size.name !== 'desktop' && !['menu', 'security-totp', 'security-key', 'security-passkey', 'step-up', 'people-invite', 'people-manage', 'people-last'].includes(name));
+      expect(offences).toEqual([]);
+      await close();
+    }
+  });
+});
+
+describe.skipIf(process.env['STUDIO_URL'] !== undefined || only !== undefined)('in English', () => {
+  test.each([
+    ['/setup', NOBODY, 'Set up the studio'],
+    ['/login', NOBODY, 'Sign in'],
+    ['/register', NOBODY, 'Create an account'],
+    ['/verify-email#token=abc', NOBODY, 'Confirm your e-mail'],
+    ['/forgot', NOBODY, 'I forgot my password'],
+    ['/reset#token=abc', NOBODY, 'Make another password'],
+    ['/invitation#token=abc', NOBODY, 'Accept the invitation'],
+    ['/me/security', {}, 'My security'],
+    ['/admin/users', {}, 'People and roles'],
+    ['/admin/workspaces', {}, 'Workspaces'],
+    ['/admin/workspaces/wsp_1', {}, 'Casa'],
+  ] as const)('%s', async (path, visit, title) => {
+    for (const width of [1280, 320]) {
+      const { fake } = stage;
+      if (fake === undefined) return;
+      fake.clear();
+      fake.identity.setupNeeded = path === '/setup';
+      const { page, offences, close } = await stage.visit(path, { ...visit, locale: 'en-US', width, height: 800 });
+      await page.getByRole('heading', { level: 1, name: title }).waitFor();
+      await expect.poll(() => page.getByText('Loading…').count()).toBe(0);
+      expect(await page.evaluate(() => [document.documentElement.lang, document.title])).toEqual(['en', expect.stringContaining('Secure AI Studio')]);
+      // No text is missing: a key that was not fetched shows as `undefined`.
+      expect(await page.locator('main').innerText()).not.toMatch(/undefined|\{\w+\}/);
+      await audit(page, `${path} in English ${width}`);
+      await expectNoSidewaysScroll(page);
       expect(offences).toEqual([]);
       await close();
     }

@@ -174,7 +174,7 @@ describe('where a login leads back to', () => {
   const HERE = 'https://studio.example';
   test('own addresses only', () => {
     expect(safeReturn('/jobs/gen_1?x=1', HERE)).toBe('/jobs/gen_1?x=1');
-    for (const foreign of [null, '', 'https://evil.example/', '//evil.example', '/\\evil.example', '\\\\evil', 'javascript:alert(1)', '/api/v1/me', '/login?return=/', '/setup', '/v1/models', '/callbacks/a/b']) {
+    for (const foreign of [null, '', 'https://evil.example/', '//evil.example', '/\\evil.example', '\\\\evil', 'javascript:alert(1)', '/api/v1/me', '/login?return=/', '/setup', '/v1/models', '/callbacks/a/b', '//evil.example/jobs/1', '/.//evil.example/a', '/..//evil.example', '/x/..//evil.example/a', '/%2e//evil.example']) {
       expect(safeReturn(foreign, HERE), String(foreign)).toBe('/');
     }
   });
