@@ -11,7 +11,7 @@ pub enum Access {
     Entrance,
     /// A right of the table in [`domain::rights`].
     Right(Action, Object),
-    /// The right, and a factor that was shown within [`domain::actor::STEP_UP_WINDOW`].
+    /// The right, and a factor that was shown a short while ago (`auth.step_up_minutes`).
     Fresh(Action, Object),
 }
 

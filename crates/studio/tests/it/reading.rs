@@ -50,7 +50,7 @@ fn tables(data: &Path) -> BTreeMap<String, Vec<String>> {
     let mut all = BTreeMap::new();
     for table in names {
         let mut select = database.prepare(&format!("select * from \"{table}\"")).unwrap();
-        let columns: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = select.column_names().map(str::to_owned).collect();
         let mut found = Vec::new();
         let mut rows = select.query([]).unwrap();
         while let Some(row) = rows.next().unwrap() {
