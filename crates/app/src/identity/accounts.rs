@@ -312,13 +312,11 @@ impl Studio {
         self.accounts.hasher.most_at_once()
     }
 
-    /// Who may make an account. Without mail nobody could prove their address: then by invitation only.
+    /// Who may make an account. Where it is open and mail is not set up, letters wait in the outbox until
+    /// it is.
     #[must_use]
     pub fn registration(&self) -> Registration {
-        match self.settings.identity.registration {
-            Registration::Open if self.settings.identity.mail.is_none() => Registration::Invite,
-            registration => registration,
-        }
+        self.settings.identity.registration
     }
 
     /// What the entrance pages need to know.

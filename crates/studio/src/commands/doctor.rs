@@ -254,7 +254,8 @@ async fn mail(config: &Config, db: &Db) -> Line {
         Err(error) => return line("mail", Grade::Fail, format!("{error}; {letters}"), "check [mail]"),
     };
     let Some(mailer) = mailer else {
-        let grade = if counts.waiting > 0 {
+        let open = config.auth.registration == domain::identity::Registration::Open;
+        let grade = if counts.waiting > 0 || open {
             Grade::Warn
         } else {
             Grade::Ok
