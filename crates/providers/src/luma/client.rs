@@ -65,7 +65,7 @@ impl Luma {
                 ReferenceRole::StartFrame => with.start = Some(placed),
                 ReferenceRole::EndFrame => with.end = Some(placed),
                 ReferenceRole::Style | ReferenceRole::Image | ReferenceRole::Character => {
-                    with.images.push(placed)
+                    with.images.push(placed);
                 }
             }
         }

@@ -40,6 +40,7 @@ mod rights;
 mod schemathesis;
 mod standing;
 mod stopping;
+mod street;
 mod tidy;
 mod tokens;
 mod uploads;
