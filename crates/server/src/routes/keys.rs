@@ -126,7 +126,10 @@ mod tests {
         .unwrap();
         assert_eq!(wish.name.expose(), "laptop");
         assert_eq!(wish.scopes.to_string(), "generations:read");
-        assert_eq!(wish.expires_at.unwrap().to_string(), "2030-01-02T03:04:05Z");
+        assert_eq!(
+            wish.expires_at.unwrap().to_string(),
+            "2030-01-02T03:04:05.000000Z"
+        );
         let networks: Vec<_> = wish.networks.iter().map(ToString::to_string).collect();
         assert_eq!(networks, ["10.0.0.0/8", "fd00::1/128"]);
         let least = parse(&body(r#"{"name":"a","scopes":["*"]}"#)).unwrap();
