@@ -4113,7 +4113,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description In, with cookies, on the page that was wanted; else to the login page with `problem`: `oidc_transaction`, `oidc_refused`, `oidc_no_account`, `oidc_no_address`, `oidc_address_taken`, `oidc_unavailable`, `login_failed`, `no_workspace` */
+            /** @description In, with cookies, on the page that was wanted; else to the login page with `error`: `oidc_transaction`, `oidc_refused`, `oidc_no_account`, `oidc_no_address`, `oidc_address_taken`, `oidc_unavailable`, `login_failed`, `no_workspace` */
             303: {
                 headers: {
                     [name: string]: unknown;
@@ -4182,7 +4182,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description To the provider; to the login page with `problem` if it cannot be asked */
+            /** @description To the provider; to the login page with `error` if it cannot be asked */
             303: {
                 headers: {
                     [name: string]: unknown;
