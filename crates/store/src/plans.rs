@@ -17,9 +17,10 @@ use crate::mails::{self, NewMail};
 use crate::quotes::{self, Quote};
 use crate::uploads::{self, Upload};
 use crate::{
-    Arg, Db, Error, Tx, args, attempts, audit, devices, events, factor_failures, fair_queue, generations,
-    idempotency, invitations, jobs, ledger, login_failures, members, migrate, passkeys, people, proofs,
-    recovery_codes, refresh_tokens, sessions, singleton, tickets, token_keys, totp, users, workspaces,
+    Arg, Db, Error, Tx, args, attempts, audit, devices, events, external_identities, factor_failures,
+    fair_queue, generations, idempotency, invitations, jobs, ledger, login_failures, members, migrate,
+    passkeys, people, proofs, recovery_codes, refresh_tokens, sessions, singleton, tickets, token_keys, totp,
+    users, workspaces,
 };
 use bed::{NOW, at, fresh, local, new_generation, new_job, rules};
 use domain::actor::{FIRST_WORKSPACE, LOCAL_USER, SystemScope};
@@ -275,6 +276,15 @@ async fn entrance(tx: &mut Tx, user: domain::id::UserId) -> Result<(), Error> {
     devices::has_any(tx, user).await?;
     devices::forget_of(tx, user).await?;
     devices::forget_before(tx, NOW).await?;
+    let elsewhere = external_identities::ExternalIdentity {
+        issuer: "https://id.example".to_owned(),
+        subject: "s-1".to_owned(),
+        user,
+        provider: "main".to_owned(),
+        created_at: NOW,
+    };
+    external_identities::insert(tx, &elsewhere).await?;
+    external_identities::find(tx, &elsewhere.issuer, &elsewhere.subject).await?;
     login_failures::count(tx, "index", NOW, NOW).await?;
     login_failures::delay(tx, "index", NOW).await?;
     login_failures::find(tx, "index").await?;

@@ -3,9 +3,10 @@
 use crate::bed::{Bed, NOW, at, fresh, ticket, user};
 use domain::id::UserId;
 use domain::secret::TokenHash;
+use store::external_identities::{self, ExternalIdentity};
 use store::login_failures::Failures;
 use store::tickets::{Kind, Ticket};
-use store::{devices, login_failures, tickets, users};
+use store::{Error, devices, login_failures, tickets, users};
 
 on_both!(
     a_ticket_comes_back_as_it_was,
@@ -16,6 +17,7 @@ on_both!(
     tickets_are_listed_while_they_are_good,
     tickets_are_forgotten_when_they_are_over,
     a_browser_is_known_after_its_first_login,
+    an_identity_elsewhere_is_one_persons,
     failures_in_a_row_are_counted_and_forgotten,
     failures_at_once_are_all_counted,
 );
@@ -215,4 +217,42 @@ async fn failures_at_once_are_all_counted(bed: Bed) {
     }
     counts.sort_unstable();
     assert_eq!(counts, [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+async fn an_identity_elsewhere_is_one_persons(bed: Bed) {
+    let (one, other) = (account(&bed).await, account(&bed).await);
+    let subject = format!("s-{}", fresh());
+    let identity = |issuer: &str, user| ExternalIdentity {
+        issuer: issuer.to_owned(),
+        subject: subject.clone(),
+        user,
+        provider: "main".to_owned(),
+        created_at: NOW,
+    };
+    for new in [
+        identity("https://a.example", one),
+        identity("https://a.example/", other),
+    ] {
+        write!(bed.db, tx [new] => external_identities::insert(tx, &new)).unwrap();
+    }
+    let again = identity("https://a.example", other);
+    let taken = write!(bed.db, tx [again] => external_identities::insert(tx, &again));
+    let conflict = Err(Error::Conflict {
+        constraint: "external_identities_pkey".to_owned(),
+    });
+    assert_eq!(
+        format!("{taken:?}"),
+        format!("{:?}", conflict as Result<(), Error>)
+    );
+    for (issuer, user) in [
+        ("https://a.example", Some(one)),
+        ("https://a.example/", Some(other)),
+        ("https://b.example", None),
+    ] {
+        let subject = subject.clone();
+        let found =
+            read!(bed.db, read [subject] => external_identities::find(read, issuer, &subject)).unwrap();
+        assert_eq!(found, user, "{issuer}");
+    }
+    assert!(!format!("{:?}", identity("https://a.example", one)).contains("a.example"));
 }
