@@ -73,7 +73,7 @@ fn said(answer: &Answer) -> (u16, Value, Vec<String>) {
 }
 
 /// The cookies that an answer sets, as a browser sends them back.
-fn cookies(answer: &Answer) -> String {
+pub fn cookies(answer: &Answer) -> String {
     let lines = answer
         .headers
         .iter()

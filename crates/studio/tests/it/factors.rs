@@ -2,6 +2,7 @@
 //! computation of an app.
 
 use crate::bed::{Bed, EMAIL, PASSWORD, Place};
+use crate::entrance::cookies;
 use crate::http::{Answer, Call};
 use credentials::totp::Secret;
 use domain::time::Time;
@@ -51,6 +52,34 @@ fn add_passkey(bed: &Bed, token: &str, authenticator: &mut Authenticator) -> Val
     let credential = authenticator.create(&begun["options"]).unwrap();
     let body = json!({"ticket": begun["ticket"], "credential": credential, "name": "Chave"});
     post(bed, token, "/api/v1/auth/passkeys/register/finish", &body).expect(201)
+}
+
+/// ASVS 7.2.4: a session begins anew, whatever it is that somebody logs in with.
+#[test]
+fn a_passkey_login_ends_the_session_that_the_browser_had() {
+    let place = Place::new();
+    let bed = place.serve();
+    let mut keychain = Authenticator::at(&format!("http://localhost:{}", bed.address.port()));
+    let browser = |path: &str, cookie: &str, body: &Value| {
+        let call = Call::new(bed.address, "POST", path).header("Sec-Fetch-Site", "same-origin");
+        call.header("Cookie", cookie).json(body).send()
+    };
+    let body = json!({"email": EMAIL, "password": PASSWORD});
+    let first = browser("/api/v1/auth/login", "", &body);
+    first.expect(200);
+    let before = cookies(&first);
+    add_passkey(&bed, &token(&login(&bed, None)), &mut keychain);
+    let me = |cookie: &str| {
+        let call = Call::new(bed.address, "GET", "/api/v1/me").header("Cookie", cookie);
+        call.send().status
+    };
+    assert_eq!(me(&before), 200);
+    let begun = browser("/api/v1/auth/passkeys/login/start", &before, &json!({})).expect(200);
+    let credential = keychain.get(&begun["options"]).unwrap();
+    let body = json!({"ticket": begun["ticket"], "credential": credential});
+    let second = browser("/api/v1/auth/passkeys/login/finish", &before, &body);
+    second.expect(200);
+    assert_eq!((me(&before), me(&cookies(&second))), (401, 200));
 }
 
 #[test]
