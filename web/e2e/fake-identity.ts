@@ -286,7 +286,7 @@ export class FakeIdentity {
     const id = /\/((?:pky|ses|key|inv)_[\w-]+)/.exec(path)?.[1];
     const may = (right: string): boolean => RIGHTS[account.role].includes(right);
     if (path.startsWith('/admin/') && !may(method === 'GET' ? 'people:read' : 'people:change')) return no(403, 'not_permitted');
-    const fresh = /^(POST \/auth\/(passkeys|totp|recovery)|(PATCH|DELETE) \/auth|POST \/me\/(password|api-keys)|DELETE \/me\/api-keys|(POST|PATCH|DELETE) \/admin)/;
+    const fresh = /^(POST \/auth\/(passkeys|totp|recovery)|(PATCH|DELETE) \/auth|POST \/me\/(password|api-keys)|DELETE \/me\/(api-keys|sessions)|(POST|PATCH|DELETE) \/admin)/;
     if (fresh.test(what) && login.freshUntil < Date.now()) return no(403, 'step_up_required');
     switch (what) {
       case 'GET /me':

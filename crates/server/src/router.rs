@@ -81,11 +81,11 @@ pub const ROUTES: &[Route] = &[
     route("post", "/api/v1/auth/refresh", Entrance),
     route("post", "/api/v1/auth/logout", Public),
     route("get", "/api/v1/me/sessions", Right(Read, Object::Session)),
-    route("delete", "/api/v1/me/sessions", Right(Delete, Object::Session)),
+    route("delete", "/api/v1/me/sessions", Fresh(Delete, Object::Session)),
     route(
         "delete",
         "/api/v1/me/sessions/{id}",
-        Right(Delete, Object::Session),
+        Fresh(Delete, Object::Session),
     ),
     route("get", "/api/v1/me/api-keys", Right(Read, Object::ApiKey)),
     route("post", "/api/v1/me/api-keys", Fresh(Create, Object::ApiKey)),

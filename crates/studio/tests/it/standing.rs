@@ -115,8 +115,16 @@ fn what_is_sensitive_asks_for_a_factor_again_after_a_while() {
     let step_up = |password: &str| ana.post(&bed, "/api/v1/auth/step-up", &json!({"password": password}));
     assert!(step_up("some other words").status >= 400);
     make("still stale").problem(403, "step_up_required");
+    // Sessions are listed all the same; whoever found one open ends none of the others.
+    let own = format!("/api/v1/me/sessions/{}", own_session(&bed, &ana));
+    for path in ["/api/v1/me/sessions", &own] {
+        let refused = ana.call(&bed, "DELETE", path).send();
+        refused.problem(403, "step_up_required");
+    }
     assert_eq!(step_up(PASSWORD).status, 204);
     make("fresh again").expect(201);
+    let others = ana.call(&bed, "DELETE", "/api/v1/me/sessions").send();
+    assert_eq!(others.status, 204);
 }
 
 #[test]
