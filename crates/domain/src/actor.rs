@@ -11,8 +11,6 @@ use std::time::Duration;
 pub const FIRST_WORKSPACE: WorkspaceId = WorkspaceId::from_value(0x0190_0000_0000_7000_8000_0000_0000_0001);
 /// The person at the machine itself, who runs commands on the data directory without the server.
 pub const LOCAL_USER: UserId = UserId::from_value(0x0190_0000_0000_7000_8000_0000_0000_0002);
-/// How long a factor that was shown stays fresh enough for a sensitive act (`security.md` 3.6).
-pub const STEP_UP_WINDOW: Duration = Duration::from_secs(300);
 
 /// How someone came in.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -158,12 +156,12 @@ impl Actor {
         }
     }
 
-    /// Whether a factor was shown within [`STEP_UP_WINDOW`]. A key shows none.
+    /// Whether a factor was shown within this time. A key shows none.
     #[must_use]
-    pub fn is_fresh(&self, now: Time) -> bool {
+    pub fn is_fresh(&self, now: Time, window: Duration) -> bool {
         match &self.via {
             Via::Machine => true,
-            Via::Session { fresh_at, .. } => now <= fresh_at.after(STEP_UP_WINDOW),
+            Via::Session { fresh_at, .. } => now <= fresh_at.after(window),
             Via::Key { .. } => false,
         }
     }

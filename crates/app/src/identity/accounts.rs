@@ -300,6 +300,12 @@ impl Studio {
         }
     }
 
+    /// How long a password would have to be to stand alone, if it is shorter than that.
+    pub(crate) fn too_short_alone(&self, password: &Password) -> Option<usize> {
+        let least = self.accounts.policy.least(false);
+        (password.characters() < least).then_some(least)
+    }
+
     /// The number of password hashes so far: what logins cost, and for tests of what they must not tell.
     #[must_use]
     pub fn password_hashes(&self) -> u64 {

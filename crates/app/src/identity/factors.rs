@@ -70,6 +70,9 @@ pub enum FactorError {
     /// It is the only way in.
     #[error("this is the only way to log in; add another before removing it")]
     LastCredential,
+    /// The password was taken for the sake of a second factor, and this is the last one.
+    #[error("the password is too short to stand without a second factor; choose a longer password first")]
+    PasswordShort,
     /// One-time codes are set up already.
     #[error("one-time codes are set up already; remove them first")]
     Exists,
@@ -179,6 +182,19 @@ pub(crate) async fn second_factors(read: &mut Read, user: UserId) -> Result<Vec<
         factors.push(SecondFactor::Recovery);
     }
     Ok(factors)
+}
+
+/// Refuses to leave a password alone that was taken for the second factor beside it. To be asked after a
+/// removal, in its transaction, so that what is refused is undone.
+pub(crate) async fn check_what_is_left(tx: &mut Tx, user: UserId) -> Result<(), FactorError> {
+    if !second_factors(tx, user).await?.is_empty() {
+        return Ok(());
+    }
+    let account = store::users::find(tx, user).await?;
+    if account.is_some_and(|account| account.password_short) {
+        return Err(FactorError::PasswordShort);
+    }
+    Ok(())
 }
 
 /// Makes recovery codes void that nothing is left to recover.

@@ -415,7 +415,7 @@ impl Studio {
                     {
                         return Err(AcceptError::Ticket);
                     }
-                    store::users::set_password(tx, id, record.as_deref(), now).await?;
+                    store::users::set_password(tx, id, record.as_deref(), false, now).await?;
                     store::users::set_profile(tx, id, Some(&name), locale.as_deref(), now).await?;
                     store::users::set_role(tx, id, grant.role, now).await?;
                     join(tx, id, grant, now).await?;

@@ -10,11 +10,7 @@ impl Studio {
     /// Whether a factor was shown within the time of the settings. A key shows none.
     #[must_use]
     pub fn is_fresh(&self, actor: &Actor) -> bool {
-        match actor.via() {
-            Via::Machine => true,
-            Via::Session { fresh_at, .. } => self.now() <= fresh_at.after(self.settings.identity.step_up),
-            Via::Key { .. } => false,
-        }
+        actor.is_fresh(self.now(), self.settings.identity.step_up)
     }
 
     /// Whether somebody who was let in would still be: the session or key is good, the account open, and

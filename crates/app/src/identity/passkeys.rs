@@ -169,7 +169,7 @@ impl Studio {
     /// Removes a passkey, and recovery codes with it where nothing else is left to recover.
     ///
     /// # Errors
-    /// [`FactorError::NotFound`], [`FactorError::LastCredential`].
+    /// [`FactorError::NotFound`], [`FactorError::LastCredential`], [`FactorError::PasswordShort`].
     pub async fn remove_passkey(
         &self,
         actor: &Actor,
@@ -189,6 +189,7 @@ impl Studio {
                 if !store::passkeys::has_way_in(tx, user).await? {
                     return Err(FactorError::LastCredential);
                 }
+                factors::check_what_is_left(tx, user).await?;
                 factors::tidy_recovery(tx, user).await?;
                 let entry = doing.entry(Action::FactorRemoved, id.to_string(), "ok", FACTOR);
                 store::audit::append(tx, &entry).await?;

@@ -316,7 +316,7 @@ impl Studio {
                     tickets::revoke_of(tx, user, Kind::VerifyEmail, now).await?;
                     if store::users::verify_email(tx, user, now).await? {
                         if let Some(password) = &password {
-                            store::users::set_password(tx, user, Some(password), now).await?;
+                            store::users::set_password(tx, user, Some(password), false, now).await?;
                         }
                         store::users::set_profile(tx, user, name.as_deref(), locale.as_deref(), now).await?;
                     }

@@ -2,13 +2,14 @@
 //! second factor away.
 
 use super::accounts::PasswordError;
-use super::factors::{FactorError, SecondFactor};
+use super::factors::{FactorError, SecondFactor, second_factors};
 use super::letters::{Facts, LetterKind};
 use super::outbox;
 use super::recovery::{CodeOutcome, TypedCode};
 use super::register::{MAX_OPEN_LINKS, fresh_ticket, shown_ticket};
 use crate::generations::record::Stamp;
 use crate::studio::Studio;
+use credentials::password::Weak;
 use domain::actor::Actor;
 use domain::audit::{Action, Entry};
 use domain::id::{SessionId, UserId};
@@ -79,6 +80,8 @@ pub enum ResetError {
 struct Change {
     user: UserId,
     record: String,
+    /// How long it would have to be to stand alone, if it is shorter than that.
+    too_short_alone: Option<usize>,
     keep: Option<SessionId>,
     letter: outbox::Envelope,
     stamp: Stamp,
@@ -86,9 +89,17 @@ struct Change {
 }
 
 impl Change {
-    async fn write(&self, tx: &mut Tx) -> Result<(), store::Error> {
+    async fn write(&self, tx: &mut Tx) -> Result<(), ResetError> {
         let (user, now) = (self.user, self.stamp.now);
-        store::users::set_password(tx, user, Some(&self.record), now).await?;
+        let is_short = self.too_short_alone.is_some();
+        store::users::set_password(tx, user, Some(&self.record), is_short, now).await?;
+        // The second factor may have been removed since it was looked for. Removals wait for each other
+        // and for this.
+        if let Some(least) = self.too_short_alone
+            && second_factors(tx, user).await?.is_empty()
+        {
+            return Err(PasswordError::Weak(Weak::TooShort { least }).into());
+        }
         tickets::revoke_of(tx, user, Kind::ResetPassword, now).await?;
         store::audit::append(tx, &self.entry).await?;
         match self.keep {
@@ -96,7 +107,7 @@ impl Change {
             Some(session) => Studio::end_other_sessions_of(tx, user, Some(session), WHY, &self.stamp).await?,
             None => Studio::end_all_sessions_of(tx, user, WHY, &self.stamp).await?,
         };
-        outbox::put(tx, &self.letter).await
+        Ok(outbox::put(tx, &self.letter).await?)
     }
 }
 
@@ -301,6 +312,7 @@ impl Studio {
     ) -> Result<Change, ResetError> {
         let texts = self.open_texts(user)?;
         let password = self.new_password(password, with_factor, &texts)?;
+        let too_short_alone = self.too_short_alone(&password);
         let record = self
             .accounts
             .hasher
@@ -315,6 +327,7 @@ impl Studio {
         Ok(Change {
             user: user.id,
             record,
+            too_short_alone,
             keep,
             letter: self.letter_to(user, LetterKind::PasswordChanged, None, facts)?,
             entry: stamp.entry(None, Action::PasswordChanged, id, "ok", BTreeMap::new()),

@@ -270,6 +270,7 @@ impl Studio {
                 role,
                 locale,
                 password,
+                password_short: false,
                 auth_epoch: 0,
                 created_at: now,
                 updated_at: now,
@@ -295,7 +296,7 @@ pub(crate) async fn first_administrator(
     let (id, now) = (account.user.id, stamp.now);
     if store::users::find(tx, id).await?.is_some() {
         let record = account.user.password.as_deref();
-        store::users::set_password(tx, id, record, now).await?;
+        store::users::set_password(tx, id, record, false, now).await?;
         store::users::set_role(tx, id, account.user.role, now).await?;
         store::users::set_state(tx, id, account.user.state, now).await?;
         let name = Some(account.user.name_sealed.as_slice());

@@ -1,5 +1,5 @@
 //! Showing a factor again before something sensitive. The session is fresh for a while afterwards
-//! ([`domain::actor::STEP_UP_WINDOW`]).
+//! ([`super::Settings::step_up`]).
 
 use super::factors::{self, Doing, FactorError, SecondFactor};
 use super::recovery::CodeOutcome;

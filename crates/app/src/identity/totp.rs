@@ -121,7 +121,7 @@ impl Studio {
     /// Takes one-time codes away, and recovery codes with them where nothing else is left to recover.
     ///
     /// # Errors
-    /// [`FactorError::NotFound`] if there are none.
+    /// [`FactorError::NotFound`] if there are none, [`FactorError::PasswordShort`].
     pub async fn remove_totp(&self, actor: &Actor, request_id: Option<&str>) -> Result<(), FactorError> {
         let doing = self.doing(actor, request_id);
         let user = doing.user;
@@ -130,18 +130,17 @@ impl Studio {
             let (doing, letter) = (doing.clone(), letter.clone());
             Box::pin(async move {
                 if !store::totp::remove(tx, user).await? {
-                    return Ok(false);
+                    return Err(FactorError::NotFound);
                 }
+                factors::check_what_is_left(tx, user).await?;
                 factors::tidy_recovery(tx, user).await?;
                 let entry = doing.entry(Action::FactorRemoved, user.to_string(), "ok", FACTOR);
                 store::audit::append(tx, &entry).await?;
                 outbox::put(tx, &letter).await?;
-                Ok::<_, store::Error>(true)
+                Ok(())
             })
         });
-        if !removed.await? {
-            return Err(FactorError::NotFound);
-        }
+        removed.await?;
         self.told_of_factors();
         Ok(())
     }

@@ -163,6 +163,7 @@ impl Bed {
             role: Role::User,
             locale: "pt-BR".to_owned(),
             password: password.map(str::to_owned),
+            password_short: false,
             auth_epoch: 0,
             created_at: self.now(),
             updated_at: self.now(),

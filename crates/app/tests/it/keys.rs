@@ -57,7 +57,7 @@ async fn a_key_acts_as_its_owner_within_its_scopes() {
     assert!(actor.may(Action::Delete, Object::Asset).is_ok());
     assert!(actor.may(Action::Create, Object::Generation).is_err());
     assert!(actor.may(Action::Create, Object::ApiKey).is_err());
-    assert!(!actor.is_fresh(bed.now()), "a key shows no factor");
+    assert!(!bed.studio.is_fresh(&actor), "a key shows no factor");
     for object in [Object::Person, Object::AuditLog] {
         let all = NewApiKey {
             scopes: Scopes::all(),

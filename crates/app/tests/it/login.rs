@@ -327,7 +327,7 @@ async fn a_record_of_an_older_pepper_is_renewed_at_the_next_login() {
     let set = bed.db.write("test.record", move |tx| {
         let kept = kept.clone();
         Box::pin(async move {
-            store::users::set_password(tx, id, Some(&kept), domain::time::Time::from_micros(1)).await
+            store::users::set_password(tx, id, Some(&kept), false, domain::time::Time::from_micros(1)).await
         })
     });
     let set: Result<(), store::Error> = set.await;

@@ -61,7 +61,7 @@ async fn whoever_holds_the_passkey_is_in_with_two_factors_and_fresh() {
     let entered = login(&bed, &mut keychain).await.unwrap();
     let actor = bed.actor(&entered.tokens).await;
     assert_eq!(actor.user(), user);
-    assert!(actor.is_fresh(bed.now()));
+    assert!(bed.studio.is_fresh(&actor));
     let amr = "select count(*) as n from sessions where amr = 'hwk mfa'";
     assert_eq!(bed.number(amr).await, 1);
     let told = bed.told().await;
