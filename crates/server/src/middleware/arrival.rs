@@ -3,6 +3,7 @@
 
 use crate::Site;
 use crate::extract::ClientAddress;
+use crate::forwarded::Proxies;
 use crate::problem::Problem;
 use crate::rates::{self, Counted};
 use crate::router::{Line, line_of};
@@ -23,7 +24,7 @@ pub(crate) const PROBES: [&str; 3] = ["/live", "/ready", "/startup"];
 pub(crate) async fn by_address(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    if site.answers_proxies_only && !is_proxy(&site, peer) {
+    if site.answers_proxies_only && !is_proxy(&site.proxies, peer) {
         return not_a_proxy(&site).into_response();
     }
     let address = site.proxies.client(peer, request.headers());
@@ -59,8 +60,9 @@ pub(crate) async fn by_actor(State(site): State<Arc<Site>>, request: Request, ne
     response
 }
 
-fn is_proxy(site: &Site, peer: IpAddr) -> bool {
-    peer.to_canonical().is_loopback() || site.proxies.is_trusted(peer)
+/// Whether a peer is a proxy of ours, or this machine.
+fn is_proxy(proxies: &Proxies, peer: IpAddr) -> bool {
+    peer.to_canonical().is_loopback() || proxies.is_trusted(peer)
 }
 
 fn not_a_proxy(site: &Site) -> Problem {
@@ -98,6 +100,30 @@ fn tell(headers: &mut HeaderMap, counted: &Counted) {
     for (name, value) in [(POLICY, policy), (STATE, state)] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ProxyHeader;
+
+    #[test]
+    fn plain_http_is_for_the_proxies_and_this_machine() {
+        let proxies = Proxies::new(vec!["10.1.0.0/16".parse().unwrap()], ProxyHeader::default());
+        let speaks = |peer: &str| is_proxy(&proxies, peer.parse().unwrap());
+        for near in [
+            "10.1.2.3",
+            "::ffff:10.1.2.3",
+            "127.0.0.1",
+            "::1",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(speaks(near), "{near}");
+        }
+        for far in ["10.2.0.1", "203.0.113.7", "0.0.0.0", "2001:db8::1"] {
+            assert!(!speaks(far), "{far}");
         }
     }
 }
