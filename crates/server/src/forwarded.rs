@@ -124,7 +124,7 @@ impl<'h> Iterator for Backwards<'h> {
         let mut inside = false;
         for place in (0..rest.len()).rev() {
             match rest.get(place) {
-                Some(b'"') if self.quoted && !is_escaped(rest, place) => inside = !inside,
+                Some(b'"') if self.quoted => inside = !inside,
                 Some(b',') if !inside => {
                     self.rest = rest.get(..place);
                     return rest.get(place + 1..);

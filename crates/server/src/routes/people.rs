@@ -46,9 +46,7 @@ pub(super) fn after<T>(cursor: Option<&str>, read: impl Fn(&str) -> Option<T>) -
         let detail = "`cursor` is the `next_cursor` of the page before.";
         Problem::bad_request("invalid_cursor", detail)
     };
-    cursor
-        .map(|text| read(text).ok_or_else(unreadable))
-        .transpose()
+    cursor.map(|text| read(text).ok_or_else(unreadable)).transpose()
 }
 
 /// The people of the installation, newest first, or whoever has an address.

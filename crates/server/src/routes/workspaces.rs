@@ -22,7 +22,8 @@ impl<S: Send + Sync> FromRequestParts<S> for MemberOf {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let texts = Path::<(String, String)>::from_request_parts(parts, &()).await;
-        let read = |(workspace, user): (String, String)| Some(Self(workspace.parse().ok()?, user.parse().ok()?));
+        let read =
+            |(workspace, user): (String, String)| Some(Self(workspace.parse().ok()?, user.parse().ok()?));
         let ids = texts.ok().and_then(|Path(texts)| read(texts));
         ids.ok_or_else(|| Problem::not_found("member"))
     }
@@ -88,7 +89,9 @@ pub(crate) async fn members(
 ) -> Result<axum::Json<MemberList>, Problem> {
     let from = after(query.cursor.as_deref(), |text| text.parse::<UserId>().ok())?;
     let limit = query.limit.unwrap_or(DEFAULT_PAGE);
-    Ok(axum::Json(site.studio.members(&actor, id, from, limit).await?.into()))
+    Ok(axum::Json(
+        site.studio.members(&actor, id, from, limit).await?.into(),
+    ))
 }
 
 /// Makes somebody a member, and tells them by letter.

@@ -166,7 +166,13 @@ async fn what_is_over_is_forgotten_after_a_while(bed: Bed) {
     assert_eq!(counts(&bed).await.waiting, 1);
     assert_eq!(write!(bed.db, tx [] => mails::expire_before(tx, NOW)), Ok(0));
     assert_eq!(write!(bed.db, tx [] => mails::expire_before(tx, at(1))), Ok(1));
-    assert_eq!(counts(&bed).await, Counts { given_up: 1, ..Counts::default() });
+    assert_eq!(
+        counts(&bed).await,
+        Counts {
+            given_up: 1,
+            ..Counts::default()
+        }
+    );
     let left = "select coalesce(sum(length(letter_sealed)), 0) as n from mails";
     assert_eq!(number(&bed.db, left).await, 0);
 }
