@@ -82,16 +82,34 @@ impl Proxies {
         match self.header {
             ProxyHeader::XForwardedFor => node(entry),
             ProxyHeader::Forwarded => {
-                let mut pairs = entry.split(';').map(str::trim);
-                let of = pairs.find_map(|pair| {
-                    let (name, value) = pair.split_once('=')?;
-                    name.eq_ignore_ascii_case("for").then_some(value)
-                })?;
+                let named = |pair: &&str| {
+                    pair.trim_start()
+                        .get(..4)
+                        .is_some_and(|of| of.eq_ignore_ascii_case("for="))
+                };
+                let mut all = pairs(entry).into_iter().filter(named);
+                let of = all.next()?.trim().get(4..)?;
+                if all.next().is_some() {
+                    return None;
+                }
                 let plain = of.strip_prefix('"').and_then(|of| of.strip_suffix('"'));
                 node(plain.unwrap_or(of))
             }
         }
     }
+}
+
+/// The pairs of one element of `Forwarded`. What a proxy copied into a quoted value, such as a host that the
+/// caller named, does not make another pair.
+fn pairs(element: &str) -> Vec<&str> {
+    let (mut inside, mut escaped) = (false, false);
+    let is_end = |c: char| {
+        let ends = c == ';' && !inside;
+        inside ^= c == '"' && !escaped;
+        escaped = inside && c == '\\' && !escaped;
+        ends
+    };
+    element.split(is_end).collect()
 }
 
 /// An address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
@@ -124,7 +142,7 @@ impl<'h> Iterator for Backwards<'h> {
         let mut inside = false;
         for place in (0..rest.len()).rev() {
             match rest.get(place) {
-                Some(b'"') if self.quoted => inside = !inside,
+                Some(b'"') if self.quoted && !is_escaped(rest, place) => inside = !inside,
                 Some(b',') if !inside => {
                     self.rest = rest.get(..place);
                     return rest.get(place + 1..);
@@ -218,6 +236,13 @@ mod tests {
             ("for=6.6.6.6, x=\"open, for=198.51.100.17", "198.51.100.17"),
             ("for=6.6.6.6\\\", for=\"198.51.100.17\"", "198.51.100.17"),
             ("for=198.51.100.17, for=10.0.0.7;host=\"a,b\"", "198.51.100.17"),
+            (
+                "for=198.51.100.17;host=\"a\\\", for=6.6.6.6\\\"\"",
+                "198.51.100.17",
+            ),
+            ("host=\"x;for=6.6.6.6;y\";for=198.51.100.17", "198.51.100.17"),
+            ("host=\"\\\";for=6.6.6.6;y\";for=198.51.100.17", "198.51.100.17"),
+            ("for=6.6.6.6;for=198.51.100.17", "10.0.0.1"),
             ("for=6.6.6.6, for=_hidden", "10.0.0.1"),
             ("for=6.6.6.6, proto=https", "10.0.0.1"),
         ] {

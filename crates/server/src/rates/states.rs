@@ -37,7 +37,7 @@ fn forget_half<K: Eq + Hash>(states: &mut HashMap<K, Nanos>) {
     let middle = ends.len() / 2;
     let (_, middle, _) = ends.select_nth_unstable(middle);
     let middle = *middle;
-    states.retain(|_, end| *end < middle);
+    states.retain(|_, end| *end > middle);
 }
 
 impl<K: Eq + Hash + Clone> StateStore for States<K> {
