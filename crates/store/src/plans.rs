@@ -167,7 +167,7 @@ async fn accounts(tx: &mut Tx) -> Result<(), Error> {
     users::find(tx, user.id).await?;
     users::find_by_email_index(tx, "index").await?;
     users::page(tx, None, 5).await?;
-    users::set_password(tx, user.id, Some("record"), NOW).await?;
+    users::set_password(tx, user.id, Some("record"), false, NOW).await?;
     users::renew_password(tx, user.id, "record", "newer", NOW).await?;
     users::set_state(tx, user.id, AccountState::Active, NOW).await?;
     users::set_role(tx, user.id, domain::identity::Role::Admin, NOW).await?;

@@ -2,6 +2,7 @@
 //! last time step that was accepted.
 
 use crate::args;
+use crate::dialect;
 use crate::error::Result;
 use crate::tx::{Read, Tx};
 use domain::id::UserId;
@@ -79,11 +80,13 @@ pub async fn accept_step(tx: &mut Tx, user: UserId, step: i64) -> Result<bool> {
     Ok(tx.execute(sql, args![user, step]).await? == 1)
 }
 
-/// Removes a person's secret; `false` if there was none.
+/// Removes a person's secret; `false` if there was none. Removals of one person's factors wait for each
+/// other.
 ///
 /// # Errors
 /// What the database says.
 pub async fn remove(tx: &mut Tx, user: UserId) -> Result<bool> {
+    dialect::lock_user(tx, user).await?;
     let sql = "delete from totp where user_id = $1";
     Ok(tx.execute(sql, args![user]).await? == 1)
 }

@@ -33,6 +33,9 @@ pub struct User {
     pub locale: String,
     /// The password's record, if there is one.
     pub password: Option<String>,
+    /// Whether the password was taken because a second factor stood beside it: it is too short to stand
+    /// alone.
+    pub password_short: bool,
     /// Tokens of an earlier epoch are void.
     pub auth_epoch: i64,
     /// When it was made.
@@ -59,8 +62,8 @@ impl std::fmt::Debug for User {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "select id, email_sealed, email_index, name_sealed, state, role, locale, password, auth_epoch, \
-             created_at, updated_at, email_verified_at, disabled_at from users ",
+            "select id, email_sealed, email_index, name_sealed, state, role, locale, password, \
+             password_short, auth_epoch, created_at, updated_at, email_verified_at, disabled_at from users ",
             $rest
         )
     };
@@ -72,8 +75,8 @@ macro_rules! select {
 /// [`Error::Conflict`] with `users_email` if the address has an account.
 pub async fn insert(tx: &mut Tx, user: &User) -> Result<()> {
     let sql = "insert into users (id, email_sealed, email_index, name_sealed, state, role, locale, password, \
-               auth_epoch, created_at, updated_at, email_verified_at, disabled_at) \
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
+               password_short, auth_epoch, created_at, updated_at, email_verified_at, disabled_at) \
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
     let args = args![
         user.id,
         &user.email_sealed,
@@ -83,6 +86,7 @@ pub async fn insert(tx: &mut Tx, user: &User) -> Result<()> {
         user.role,
         &user.locale,
         user.password.as_deref(),
+        user.password_short,
         user.auth_epoch,
         user.created_at,
         user.updated_at,
@@ -123,13 +127,19 @@ pub async fn page(read: &mut Read, before: Option<UserId>, limit: u32) -> Result
     rows.iter().map(row).collect()
 }
 
-/// Sets the password's record, or takes it away.
+/// Sets the password's record, or takes it away. `is_short` tells that it may not stand alone.
 ///
 /// # Errors
 /// [`Error::Fenced`] if there is no such account.
-pub async fn set_password(tx: &mut Tx, id: UserId, record: Option<&str>, now: Time) -> Result<()> {
-    let sql = "update users set password = $2, updated_at = $3 where id = $1";
-    there(tx.execute(sql, args![id, record, now]).await?)
+pub async fn set_password(
+    tx: &mut Tx,
+    id: UserId,
+    record: Option<&str>,
+    is_short: bool,
+    now: Time,
+) -> Result<()> {
+    let sql = "update users set password = $2, password_short = $3, updated_at = $4 where id = $1";
+    there(tx.execute(sql, args![id, record, is_short, now]).await?)
 }
 
 /// Puts a newer record of the same password in place of `old`; `false` if it was changed meanwhile.
@@ -264,6 +274,7 @@ fn row(row: &Row) -> Result<User> {
         role: row.parsed("role")?,
         locale: row.text("locale")?.to_owned(),
         password: row.opt_text("password")?.map(str::to_owned),
+        password_short: row.bool("password_short")?,
         auth_epoch: row.int("auth_epoch")?,
         created_at: row.time("created_at")?,
         updated_at: row.time("updated_at")?,

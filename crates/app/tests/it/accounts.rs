@@ -1,21 +1,24 @@
 //! Accounts: the first one, those that people make themselves, new passwords; and that nothing is done that
 //! the audit log does not hold.
 
-use crate::bed::Bed;
+use crate::bed::{Bed, ORIGIN};
 use crate::login::{
     PASSWORD, WRONG, account, entrance, letters, log_in, log_in_with, token_of, with_mail, word,
 };
 use app::identity::accounts::PasswordError;
+use app::identity::factors::FactorError;
 use app::identity::login::LoggedIn;
 use app::identity::machine::{LocalAccount, MachineError};
 use app::identity::register::{MAX_OPEN_LINKS, NewRegistration, RegisterError};
 use app::identity::reset::{Reset, ResetError};
 use app::identity::setup::{CODE_LIFE, NewAdministrator, SetupError};
 use app::identity::{Presented, Unauthenticated};
+use credentials::password::Weak;
 use credentials::totp::Secret;
-use domain::actor::{FIRST_WORKSPACE, LOCAL_USER};
+use domain::actor::{Actor, FIRST_WORKSPACE, LOCAL_USER};
 use domain::identity::{Client, Registration, Role};
 use secrecy::{ExposeSecret, SecretString};
+use testkit::authenticator::Authenticator;
 
 const ANOTHER: &str = "outra frase bem comprida";
 
@@ -580,4 +583,88 @@ async fn setting_up_without_an_audit_log_makes_no_administrator() {
             .is_ok(),
         "the code is still good"
     );
+}
+
+/// Long enough beside a second factor, and not alone.
+const SHORT: &str = "lua 47 verde";
+
+async fn with_totp(bed: &Bed, actor: &Actor) {
+    let setup = bed.studio.begin_totp(actor).await.unwrap();
+    let bytes = data_encoding::BASE32_NOPAD
+        .decode(setup.secret.as_bytes())
+        .unwrap();
+    let code = Secret::stored(&bytes).unwrap().code_at(bed.now()).unwrap();
+    bed.studio.confirm_totp(actor, &code, None).await.unwrap();
+}
+
+async fn choose(bed: &Bed, actor: &Actor, password: &str) -> Result<(), ResetError> {
+    bed.studio
+        .set_my_password(actor, &SecretString::from(password), None)
+        .await
+}
+
+fn is_too_short<T>(result: &Result<T, ResetError>) -> bool {
+    matches!(
+        result,
+        Err(ResetError::Password(PasswordError::Weak(Weak::TooShort {
+            least: 15
+        })))
+    )
+}
+
+#[tokio::test]
+async fn a_password_that_is_short_for_a_second_factors_sake_never_stands_alone() {
+    let bed = Bed::with(with_mail).await;
+    let user = account(&bed, "ana@example.org", Role::User).await;
+    let entered = log_in(&bed.studio, "ana@example.org", PASSWORD).await.unwrap();
+    let actor = bed.actor(&entered.tokens).await;
+    assert!(is_too_short(&choose(&bed, &actor, SHORT).await));
+    with_totp(&bed, &actor).await;
+    choose(&bed, &actor, SHORT).await.unwrap();
+
+    // Refused whole: codes and recovery codes are there as before, and nothing is told.
+    let refused = bed.studio.remove_totp(&actor, None).await;
+    assert!(matches!(refused, Err(FactorError::PasswordShort)), "{refused:?}");
+    assert_eq!(bed.studio.factors(&actor).await.unwrap().recovery_codes_left, 10);
+    assert_eq!(
+        word(&log_in(&bed.studio, "ana@example.org", SHORT).await),
+        "second_factor_needed"
+    );
+    assert!(
+        bed.told()
+            .await
+            .iter()
+            .all(|(action, ..)| action != "factor.removed")
+    );
+
+    // One of two may go, whichever the other is.
+    let begun = bed.studio.begin_passkey(&actor).await.unwrap();
+    let answer = Authenticator::at(ORIGIN).create(&begun.options).unwrap();
+    let finished = bed
+        .studio
+        .finish_passkey(&actor, &begun.ticket, &answer, "Chave", None);
+    let passkey = finished.await.unwrap().id;
+    bed.studio.remove_totp(&actor, None).await.unwrap();
+    let refused = bed.studio.remove_passkey(&actor, passkey, None).await;
+    assert!(matches!(refused, Err(FactorError::PasswordShort)), "{refused:?}");
+    choose(&bed, &actor, ANOTHER).await.unwrap();
+    bed.studio.remove_passkey(&actor, passkey, None).await.unwrap();
+    assert_eq!(bed.studio.second_factors_of(user).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_short_password_and_the_removal_of_the_last_factor_do_not_pass_each_other() {
+    let bed = Bed::with(with_mail).await;
+    let user = account(&bed, "ana@example.org", Role::User).await;
+    let entered = log_in(&bed.studio, "ana@example.org", PASSWORD).await.unwrap();
+    let actor = bed.actor(&entered.tokens).await;
+    with_totp(&bed, &actor).await;
+    // The password takes its time to be hashed, after the factors were looked at.
+    let (chosen, removed) = tokio::join!(choose(&bed, &actor, SHORT), bed.studio.remove_totp(&actor, None));
+    assert_eq!(u8::from(chosen.is_ok()) + u8::from(removed.is_ok()), 1);
+    assert!(chosen.is_ok() || is_too_short(&chosen), "{chosen:?}");
+    let alone = bed.studio.second_factors_of(user).await.unwrap().is_empty();
+    let password = if alone { PASSWORD } else { SHORT };
+    let told = word(&log_in(&bed.studio, "ana@example.org", password).await);
+    assert_eq!(told, if alone { "in" } else { "second_factor_needed" });
 }

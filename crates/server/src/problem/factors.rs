@@ -16,6 +16,7 @@ impl From<FactorError> for Problem {
         match error {
             FactorError::NotFound => Self::not_found("factor"),
             FactorError::LastCredential => conflict("last_credential", "The only way in"),
+            FactorError::PasswordShort => conflict("password_short", "A longer password first"),
             FactorError::Exists => conflict("factor_exists", "Set up already"),
             FactorError::TooManyPasskeys => conflict("too_many_passkeys", "As many as there may be"),
             FactorError::NothingToRecover => conflict("nothing_to_recover", "Nothing to recover"),

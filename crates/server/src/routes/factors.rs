@@ -60,7 +60,8 @@ pub(crate) async fn totp_confirm(
 
 /// Takes one-time codes away.
 #[utoipa::path(delete, operation_id = "totp_remove", path = "/api/v1/auth/totp", tag = "factors",
-    responses((status = 204, description = "Gone"), (status = 404, body = Problem, content_type = "application/problem+json", description = "There are none")))]
+    responses((status = 204, description = "Gone"), (status = 404, body = Problem, content_type = "application/problem+json", description = "There are none"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`password_short`: the password is too short to stand alone")))]
 pub(crate) async fn totp_remove(
     State(site): State<Arc<Site>>,
     Caller(actor): Caller,

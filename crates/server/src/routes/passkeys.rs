@@ -61,7 +61,7 @@ pub(crate) async fn rename(
 /// Removes a passkey.
 #[utoipa::path(delete, operation_id = "passkeys_remove", path = "/api/v1/auth/passkeys/{id}", tag = "factors", params(("id" = String, Path)),
     responses((status = 204, description = "Gone"), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "`last_credential`: the only way in")))]
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`last_credential`: the only way in; `password_short`: the password is too short to stand alone")))]
 pub(crate) async fn remove(
     State(site): State<Arc<Site>>,
     Caller(actor): Caller,

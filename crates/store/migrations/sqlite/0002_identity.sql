@@ -16,6 +16,8 @@ create table users (
     locale text not null,
     -- Argon2id in PHC form with the version of its pepper; null while there is none.
     password text,
+    -- Taken because a second factor stood beside it: too short to stand alone.
+    password_short integer not null,
     -- Tokens of an earlier epoch are void.
     auth_epoch integer not null,
     created_at integer not null,

@@ -13,6 +13,7 @@ on_both!(
     an_account_comes_back_by_its_id_and_by_its_address,
     two_accounts_never_share_an_address,
     a_password_is_renewed_only_over_the_record_that_was_read,
+    a_short_password_is_known_as_one_until_another_is_set,
     a_verified_address_opens_a_waiting_account_once,
     what_is_changed_is_what_was_named,
     an_epoch_only_rises,
@@ -38,6 +39,7 @@ async fn found(bed: &Bed, id: UserId) -> User {
 async fn an_account_comes_back_by_its_id_and_by_its_address(bed: Bed) {
     let user = kept(&bed, |user| {
         user.password = Some("record".to_owned());
+        user.password_short = true;
         user.email_verified_at = Some(at(1));
         user.disabled_at = Some(at(2));
         user.state = AccountState::Disabled;
@@ -70,8 +72,23 @@ async fn a_password_is_renewed_only_over_the_record_that_was_read(bed: Bed) {
     assert!(!write!(bed.db, tx [] => users::renew_password(tx, id, "first", "third", at(6))).unwrap());
     let now = found(&bed, id).await;
     assert_eq!((now.password.as_deref(), now.updated_at), (Some("second"), at(5)));
-    write!(bed.db, tx [] => users::set_password(tx, id, None, at(7))).unwrap();
+    write!(bed.db, tx [] => users::set_password(tx, id, None, false, at(7))).unwrap();
     assert_eq!(found(&bed, id).await.password, None);
+}
+
+async fn a_short_password_is_known_as_one_until_another_is_set(bed: Bed) {
+    let id = kept(&bed, |_| ()).await.id;
+    let other = kept(&bed, |_| ()).await.id;
+    write!(bed.db, tx [] => users::set_password(tx, id, Some("short"), true, at(5))).unwrap();
+    assert!(write!(bed.db, tx [] => users::renew_password(tx, id, "short", "newer", at(6))).unwrap());
+    let now = found(&bed, id).await;
+    assert_eq!(
+        (now.password.as_deref(), now.password_short),
+        (Some("newer"), true)
+    );
+    assert!(!found(&bed, other).await.password_short);
+    write!(bed.db, tx [] => users::set_password(tx, id, Some("long"), false, at(7))).unwrap();
+    assert!(!found(&bed, id).await.password_short);
 }
 
 async fn a_verified_address_opens_a_waiting_account_once(bed: Bed) {
@@ -182,7 +199,7 @@ async fn setting_up_is_over_when_an_administrator_can_log_in(bed: Bed) {
     .await;
     assert!(is_set_up().await);
     run(&bed.db, "delete from external_identities".to_owned()).await;
-    write!(bed.db, tx [] => users::set_password(tx, id, Some("record"), NOW)).unwrap();
+    write!(bed.db, tx [] => users::set_password(tx, id, Some("record"), false, NOW)).unwrap();
     assert!(is_set_up().await);
     write!(bed.db, tx [] => users::set_state(tx, id, AccountState::Disabled, NOW)).unwrap();
     assert!(!is_set_up().await);

@@ -211,6 +211,7 @@ pub fn user(email_index: &str) -> store::users::User {
         role: Role::User,
         locale: "pt-BR".to_owned(),
         password: None,
+        password_short: false,
         auth_epoch: 0,
         created_at: NOW,
         updated_at: NOW,

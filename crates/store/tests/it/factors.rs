@@ -90,7 +90,7 @@ async fn of_the_last_two_ways_in_one_stays(bed: Bed) {
     };
     assert_eq!(winners(keys.iter().map(one).collect()).await, 1);
     assert_eq!(read!(bed.db, read [] => passkeys::count(read, ana)), Ok(1));
-    write!(bed.db, tx [] => users::set_password(tx, ana, Some("record"), NOW)).unwrap();
+    write!(bed.db, tx [] => users::set_password(tx, ana, Some("record"), false, NOW)).unwrap();
     let last = read!(bed.db, read [] => passkeys::of_user(read, ana))
         .unwrap()
         .remove(0)
@@ -101,7 +101,7 @@ async fn of_the_last_two_ways_in_one_stays(bed: Bed) {
         Ok(true),
         "the password"
     );
-    write!(bed.db, tx [] => users::set_password(tx, ana, None, NOW)).unwrap();
+    write!(bed.db, tx [] => users::set_password(tx, ana, None, false, NOW)).unwrap();
     let elsewhere = "insert into external_identities (issuer, subject, user_id, provider, created_at) values";
     run(
         &bed.db,
