@@ -4728,7 +4728,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `last_credential`: the only way in */
+            /** @description `last_credential`: the only way in; `password_short`: the password is too short to stand alone */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -5824,6 +5824,15 @@ export interface operations {
             };
             /** @description There are none */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `password_short`: the password is too short to stand alone */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7544,7 +7553,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No right to it, or from another site */
+            /** @description No right to it, no fresh factor (`step_up_required`), or from another site */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -7619,7 +7628,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description No right to it, or from another site */
+            /** @description No right to it, no fresh factor (`step_up_required`), or from another site */
             403: {
                 headers: {
                     [name: string]: unknown;
