@@ -57,6 +57,17 @@ pub(crate) async fn lock_user(tx: &mut Tx, id: UserId) -> Result<()> {
     }
 }
 
+/// Makes whoever would refer to an account wait until the transaction ends that may remove it.
+pub(crate) async fn lock_user_to_remove(tx: &mut Tx, id: UserId) -> Result<()> {
+    match tx.kind() {
+        Kind::Sqlite => Ok(()),
+        Kind::Postgres => {
+            let sql = "select id from users where id = $1 for update";
+            tx.all(sql, args![id]).await.map(|_| ())
+        }
+    }
+}
+
 /// The end of a query whose rows are about to be changed: rows that another has taken are left to it.
 pub(crate) const fn skip_locked(kind: Kind) -> &'static str {
     match kind {

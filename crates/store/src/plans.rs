@@ -327,6 +327,9 @@ async fn administered(tx: &mut Tx) -> Result<(), Error> {
     let invitation = InvitationId::from_value(fresh());
     invitations::page(tx, NOW, Some((NOW, invitation)), 5).await?;
     invitations::find(tx, invitation, NOW).await?;
+    let invited = bed::user("invited");
+    users::insert(tx, &invited).await?;
+    users::remove_pending(tx, invited.id, NOW).await?;
     Ok(())
 }
 

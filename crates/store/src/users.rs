@@ -186,6 +186,33 @@ pub async fn set_profile(
     there(tx.execute(sql, args![id, name_sealed, locale, now]).await?)
 }
 
+/// Removes an account that never was active and that nothing refers to: no membership, no ticket that is
+/// still open at `now`, nothing that proves who somebody is. Its tickets that are over go with it. `false`
+/// if it stays.
+///
+/// # Errors
+/// What the database says.
+pub async fn remove_pending(tx: &mut Tx, id: UserId, now: Time) -> Result<bool> {
+    dialect::lock_user_to_remove(tx, id).await?;
+    let sql = "select id from users where id = $1 and state = 'pending' and email_verified_at is null \
+               and not exists (select 1 from members where members.user_id = users.id) \
+               and not exists (select 1 from tickets where tickets.user_id = users.id \
+               and tickets.used_at is null and tickets.expires_at > $2) \
+               and not exists (select 1 from sessions where sessions.user_id = users.id) \
+               and not exists (select 1 from passkeys where passkeys.user_id = users.id) \
+               and not exists (select 1 from totp where totp.user_id = users.id) \
+               and not exists (select 1 from api_keys where api_keys.user_id = users.id) \
+               and not exists (select 1 from external_identities where external_identities.user_id = users.id) \
+               and not exists (select 1 from devices where devices.user_id = users.id)";
+    if tx.first(sql, args![id, now]).await?.is_none() {
+        return Ok(false);
+    }
+    tx.execute("delete from tickets where user_id = $1", args![id])
+        .await?;
+    let sql = "delete from users where id = $1";
+    Ok(tx.execute(sql, args![id]).await? == 1)
+}
+
 /// Notes that the address was verified, once; an account that waited for it becomes active. `false` if it
 /// was verified before.
 ///

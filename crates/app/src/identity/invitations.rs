@@ -180,8 +180,9 @@ impl Studio {
                 })
                 .await;
             match written {
-                // The account was made or changed since it was looked at: look again.
-                Err(store::Error::Fenced | store::Error::Conflict { .. }) if runs < MAX_RUNS => {}
+                // The account was made, changed or removed since it was looked at: look again.
+                Err(store::Error::Fenced | store::Error::Conflict { .. } | store::Error::Rule { .. })
+                    if runs < MAX_RUNS => {}
                 written => {
                     written?;
                     self.forget_standing(id);
@@ -324,7 +325,8 @@ impl Studio {
         Ok(InvitationsPage { items, next })
     }
 
-    /// Takes an invitation back.
+    /// Takes an invitation back, and with it the account that was made for it alone: one that never was
+    /// active and that nothing else refers to.
     ///
     /// # Errors
     /// [`PeopleError::NotFound`] if it is not open.
@@ -344,7 +346,10 @@ impl Studio {
                     let found = found.ok_or(PeopleError::NotFound)?;
                     let taken = tickets::take(tx, Kind::Invitation, &found.hash, now).await?;
                     taken.ok_or(PeopleError::NotFound)?;
-                    let details = BTreeMap::from([("invitation".to_owned(), id.to_string())]);
+                    let mut details = BTreeMap::from([("invitation".to_owned(), id.to_string())]);
+                    if store::users::remove_pending(tx, found.user, now).await? {
+                        details.insert("account".to_owned(), "removed".to_owned());
+                    }
                     let person = found.user.to_string();
                     let entry = stamp.entry(None, Action::InvitationRevoked, person, "ok", details);
                     Ok::<_, PeopleError>(store::audit::append(tx, &entry).await?)

@@ -375,6 +375,33 @@ async fn an_invitation_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_was_made_for_an_invitation_goes_with_it() {
+    let bed = Bed::with(with_mail).await;
+    let (_, boss) = administrator(&bed, "boss@example.org").await;
+    let accounts = async || bed.studio.people(None, 10).await.unwrap().items.len();
+    let revoke = async || {
+        let open = bed.studio.invitations(None, 10).await.unwrap().items;
+        assert_eq!(open.len(), 1);
+        let revoked = bed.studio.revoke_invitation(&boss, open[0].id, None).await;
+        revoked.unwrap();
+    };
+    let removals = "select count(*) as n from audit_entries where action = 'invitation.revoked' \
+                    and cast(entry as text) like '%\"account\":\"removed\"%'";
+    invite(&bed, &boss, person("bia@example.org")).await;
+    assert_eq!(accounts().await, 2);
+    revoke().await;
+    assert_eq!((accounts().await, bed.number(removals).await), (1, 1));
+
+    // Who has been handed another link stays.
+    bed.wait(1);
+    let again = invite(&bed, &boss, person("bia@example.org")).await;
+    bed.studio.local_reset_link("bia@example.org").await.unwrap();
+    revoke().await;
+    assert_eq!((accounts().await, bed.number(removals).await), (2, 1));
+    assert_eq!(again.person.state, AccountState::Pending);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_weak_password_uses_no_invitation_up() {
     let bed = Bed::with(with_mail).await;
     let (_, boss) = administrator(&bed, "boss@example.org").await;

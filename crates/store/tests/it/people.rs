@@ -3,7 +3,7 @@
 use crate::bed::{Bed, NOW, at, fresh, passkey, user};
 use domain::actor::FIRST_WORKSPACE;
 use domain::id::{UserId, WorkspaceId};
-use domain::identity::Role;
+use domain::identity::{AccountState, Role};
 use domain::secret::TokenHash;
 use store::invitations::{self, Invitation};
 use store::members::{Member, Membership};
@@ -15,6 +15,8 @@ on_both!(
     only_confirmed_codes_and_passkeys_are_a_second_factor,
     open_invitations_come_page_by_page,
     an_invitation_is_found_by_its_id_while_it_is_open,
+    an_account_that_waits_for_nothing_any_more_is_removed,
+    a_new_ticket_and_the_removal_do_not_pass_each_other,
 );
 
 async fn person(bed: &Bed) -> UserId {
@@ -165,4 +167,61 @@ async fn an_invitation_is_found_by_its_id_while_it_is_open(bed: Bed) {
         read!(bed.db, read [] => invitations::find(read, id, at(2))),
         Ok(None)
     );
+}
+
+async fn removed(bed: &Bed, user: UserId) -> bool {
+    let gone = write!(bed.db, tx [] => users::remove_pending(tx, user, at(50))).unwrap();
+    let found = read!(bed.db, read [] => users::find(read, user)).unwrap();
+    assert_eq!(found.is_none(), gone);
+    gone
+}
+
+async fn an_account_that_waits_for_nothing_any_more_is_removed(bed: Bed) {
+    let alone = person(&bed).await;
+    assert!(removed(&bed, alone).await);
+    assert!(!write!(bed.db, tx [] => users::remove_pending(tx, alone, at(50))).unwrap());
+
+    let over = person(&bed).await;
+    let old = ticket(over, 0, 50);
+    write!(bed.db, tx [old] => tickets::insert(tx, &old)).unwrap();
+    assert!(removed(&bed, over).await, "with its tickets that are over");
+
+    let invited = person(&bed).await;
+    let open = ticket(invited, 0, 51);
+    write!(bed.db, tx [open] => tickets::insert(tx, &open)).unwrap();
+    assert!(!removed(&bed, invited).await, "a ticket is open");
+    let hash = open.hash;
+    write!(bed.db, tx [hash] => tickets::take(tx, Kind::Invitation, &hash, at(1))).unwrap();
+    assert!(removed(&bed, invited).await, "it is used up");
+
+    let member = person(&bed).await;
+    joined(&bed, FIRST_WORKSPACE, member, Role::User).await;
+    assert!(!removed(&bed, member).await, "a member");
+
+    let (active, closed) = (person(&bed).await, person(&bed).await);
+    write!(bed.db, tx [] => users::verify_email(tx, active, at(1))).unwrap();
+    let disabled = AccountState::Disabled;
+    write!(bed.db, tx [] => users::set_state(tx, closed, disabled, at(1))).unwrap();
+    assert!(!removed(&bed, active).await && !removed(&bed, closed).await);
+
+    let keyed = person(&bed).await;
+    let key = passkey(keyed);
+    write!(bed.db, tx [key] => passkeys::insert(tx, &key)).unwrap();
+    assert!(!removed(&bed, keyed).await, "a passkey");
+}
+
+async fn a_new_ticket_and_the_removal_do_not_pass_each_other(bed: Bed) {
+    for _ in 0..20 {
+        let user = person(&bed).await;
+        let (db, new) = (bed.db.clone(), ticket(user, 0, 100));
+        let invites = tokio::spawn(async move {
+            let done = db.write("test.invite", move |tx| {
+                let new = new.clone();
+                Box::pin(async move { tickets::insert(tx, &new).await })
+            });
+            done.await.is_ok()
+        });
+        let gone = write!(bed.db, tx [] => users::remove_pending(tx, user, at(50))).unwrap();
+        assert_ne!(invites.await.unwrap(), gone, "one of the two");
+    }
 }
