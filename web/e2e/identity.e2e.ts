@@ -437,7 +437,12 @@ describe.skipIf(process.env['STUDIO_URL'] !== undefined)('my security', () => {
     const { page } = await visit('/me/security', ANA);
     await button(page, 'Terminar a sessão Safari (iPhone)').click();
     await expect.poll(() => page.getByText('Safari (iPhone)').count()).toBe(0);
+    // Whoever finds the browser open shuts nobody out.
+    fake().identity.stale();
     await button(page, 'Terminar as outras').click();
+    const proof = page.getByRole('dialog', { name: 'Confirme que é você' });
+    await proof.getByLabel('Senha', { exact: true }).fill(PASSWORD);
+    await proof.getByRole('button', { name: 'Confirmar' }).click();
     await expect.poll(() => page.getByText('Firefox (Windows)').count()).toBe(0);
     expect(await page.getByText('esta', { exact: true }).count()).toBe(1);
   });
