@@ -2,8 +2,10 @@
 //! it.
 
 use crate::args;
+use crate::dialect;
 use crate::error::Result;
 use crate::tx::{Read, Tx};
+use domain::id::UserId;
 use domain::time::Time;
 
 /// How often in a row, and when the next try is let through.
@@ -72,4 +74,13 @@ pub async fn clear(tx: &mut Tx, email_index: &str) -> Result<()> {
 pub async fn forget_before(tx: &mut Tx, before: Time) -> Result<u64> {
     tx.execute("delete from login_failures where updated_at < $1", args![before])
         .await
+}
+
+/// Makes changes of an account wait until the transaction ends in which somebody is let in: what takes a
+/// password away ends that session too, or is seen before it opens.
+///
+/// # Errors
+/// What the database says.
+pub async fn hold_account(tx: &mut Tx, user: UserId) -> Result<()> {
+    dialect::lock_user(tx, user).await
 }

@@ -1,7 +1,7 @@
 //! Logging in by password, and what every way in ends with: a session, a known browser, an audit entry,
 //! and a letter where the browser is new.
 
-use super::factors::{FactorError, SecondFactor};
+use super::factors::{self, FactorError, SecondFactor};
 use super::letters::{Facts, LetterKind};
 use super::outbox::{self, Envelope};
 use super::recovery::{CodeOutcome, TypedCode};
@@ -15,6 +15,7 @@ use domain::audit::{Action, Entry};
 use domain::id::{UserId, WorkspaceId};
 use domain::identity::{AccountState, Client, Method};
 use domain::secret::TokenHash;
+use domain::time::Time;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -109,7 +110,36 @@ enum Ended {
     In(Box<Tokens>),
     Wrong,
     TooEarly(Duration),
+    SecondFactorNeeded(Vec<SecondFactor>),
     NoWorkspace,
+}
+
+/// A password that was right, and of what: whether that still holds is looked at where the session opens.
+#[derive(Clone)]
+struct RightPassword {
+    user: UserId,
+    epoch: i64,
+    record: String,
+    /// The record that takes its place where it is of an earlier pepper or cost.
+    newer: Option<String>,
+}
+
+impl RightPassword {
+    /// Whether the account is open and its password the one that was compared; if so it stays so until the
+    /// transaction ends.
+    async fn still_holds(&self, tx: &mut Tx, now: Time) -> Result<bool, store::Error> {
+        store::login_failures::hold_account(tx, self.user).await?;
+        let account = store::users::find(tx, self.user).await?;
+        let holds = account.is_some_and(|account| {
+            account.state == AccountState::Active
+                && account.auth_epoch == self.epoch
+                && account.password.as_ref() == Some(&self.record)
+        });
+        if holds && let Some(newer) = &self.newer {
+            store::users::renew_password(tx, self.user, &self.record, newer, now).await?;
+        }
+        Ok(holds)
+    }
 }
 
 /// Somebody about to be let in: everything that is computed outside the transaction.
@@ -145,7 +175,8 @@ impl Studio {
         let user = known.user.filter(|user| user.state == AccountState::Active);
         let record = user.as_ref().and_then(|user| user.password.clone());
         let verified = self.compare(record.as_deref(), &login.password).await?;
-        let Some(user) = user.filter(|_| record.is_some() && verified != Verified::No) else {
+        let right = user.zip(record).filter(|_| verified != Verified::No);
+        let Some((user, record)) = right else {
             self.note_failure(Some(index), id, "wrong", &entrance).await?;
             return Err(LoginError::Wrong);
         };
@@ -162,9 +193,14 @@ impl Studio {
                 return Err(LoginError::SecondFactorNeeded(factors));
             }
         };
-        self.renew(&user, verified, &login.password).await?;
+        let password = RightPassword {
+            user: user.id,
+            epoch: user.auth_epoch,
+            newer: self.newer_record(verified, &login.password).await?,
+            record,
+        };
         let arrival = self.arrival(user.id, vec![Method::Password], login.workspace, &entrance);
-        self.end_login(arrival, index, code, entrance).await
+        self.end_login(arrival, index, password, code, entrance).await
     }
 
     async fn known(&self, index: String, device: Option<&SecretString>) -> Result<Known, store::Error> {
@@ -200,20 +236,17 @@ impl Studio {
         }
     }
 
-    /// Makes a new record of a password whose record is of an earlier pepper or cost.
-    async fn renew(&self, user: &User, verified: Verified, typed: &SecretString) -> Result<(), LoginError> {
-        let (Verified::Outdated, Some(old)) = (verified, user.password.clone()) else {
-            return Ok(());
-        };
+    /// A new record of a password whose record is of an earlier pepper or cost.
+    async fn newer_record(
+        &self,
+        verified: Verified,
+        typed: &SecretString,
+    ) -> Result<Option<String>, LoginError> {
+        if verified != Verified::Outdated {
+            return Ok(None);
+        }
         let password = Password::parse(typed.expose_secret()).map_err(|_| LoginError::Wrong)?;
-        let (id, now, new) = (user.id, self.now(), self.accounts.hasher.hash(&password).await?);
-        self.db
-            .write("login.renew", move |tx| {
-                let (old, new) = (old.clone(), new.clone());
-                Box::pin(async move { store::users::renew_password(tx, id, &old, &new, now).await })
-            })
-            .await?;
-        Ok(())
+        Ok(Some(self.accounts.hasher.hash(&password).await?))
     }
 
     /// Notes that a login failed, and counts it for the address where one is given.
@@ -271,11 +304,14 @@ impl Studio {
         &self,
         mut arrival: Arrival,
         index: String,
+        password: RightPassword,
         code: Option<TypedCode>,
         entrance: Entrance,
     ) -> Result<LoggedIn, LoginError> {
         let wrong = self.failed_login(Some(arrival.user), "wrong_code", &entrance);
         let early = self.failed_login(Some(arrival.user), "too_early", &entrance);
+        let changed = self.failed_login(Some(arrival.user), "changed", &entrance);
+        let needed = self.failed_login(Some(arrival.user), "second_factor_needed", &entrance);
         let device = self.recognise(&mut arrival).await?;
         let opener = self.session_opener().await?;
         let ended = self
@@ -283,7 +319,9 @@ impl Studio {
             .write("login", move |tx| {
                 let (mut arrival, index, code) = (arrival.clone(), index.clone(), code.clone());
                 let (wrong, early, opener) = (wrong.clone(), early.clone(), opener.clone());
+                let (password, changed, needed) = (password.clone(), changed.clone(), needed.clone());
                 Box::pin(async move {
+                    let with_code = code.is_some();
                     if let Some(code) = code {
                         match code.use_up(tx).await? {
                             CodeOutcome::Right(method) => arrival.methods.extend([method, Method::Several]),
@@ -297,6 +335,17 @@ impl Studio {
                                 return Ok(Ended::TooEarly(retry_after));
                             }
                         }
+                    }
+                    // What was changed since the password was compared counts: a password chosen meanwhile
+                    // has ended every session, and this one must not outlive it.
+                    if !password.still_holds(tx, changed.at).await? {
+                        store::audit::append(tx, &changed).await?;
+                        return Ok(Ended::Wrong);
+                    }
+                    let factors = factors::second_factors(tx, arrival.user).await?;
+                    if !with_code && !factors.is_empty() {
+                        store::audit::append(tx, &needed).await?;
+                        return Ok(Ended::SecondFactorNeeded(factors));
                     }
                     let tokens = arrival.let_in(tx, &opener).await?;
                     if tokens.is_some() {
@@ -315,6 +364,7 @@ impl Studio {
             }),
             Ended::Wrong => Err(LoginError::Wrong),
             Ended::TooEarly(retry_after) => Err(LoginError::TooManyTries { retry_after }),
+            Ended::SecondFactorNeeded(factors) => Err(LoginError::SecondFactorNeeded(factors)),
             Ended::NoWorkspace => Err(LoginError::NoWorkspace),
         }
     }

@@ -446,3 +446,85 @@ async fn a_session_is_in_a_workspace_of_theirs_and_moves_to_another_of_theirs() 
     let me = bed.studio.me(&actor).await.unwrap();
     assert!(me.workspace.name == "Segundo" && !me.rights.contains(&"members:create".to_owned()));
 }
+
+/// Logs in by the right password while `change` is written between the comparison and the session.
+async fn log_in_while(bed: &Bed, email: &str, change: &'static str) -> &'static str {
+    let studio = Arc::clone(&bed.studio);
+    let hashes = studio.password_hashes();
+    let mut login = std::pin::pin!(log_in(&studio, email, PASSWORD));
+    while studio.password_hashes() == hashes {
+        tokio::select! {
+            biased;
+            _ = &mut login => panic!("it ended before a hash was counted"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    // Holds the one writer until the login has read all that it reads.
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let changed = bed.db.write("test.change", move |tx| {
+        wait.recv().unwrap();
+        Box::pin(async move { tx.execute(change, &[]).await })
+    });
+    let mut changed: std::pin::Pin<Box<dyn Future<Output = Result<u64, store::Error>>>> = Box::pin(changed);
+    tokio::select! {
+        biased;
+        _ = &mut changed => panic!("nothing was waited for"),
+        () = std::future::ready(()) => {}
+    }
+    for _ in 0..300 {
+        tokio::select! {
+            biased;
+            _ = &mut login => panic!("nobody is let in without a write"),
+            _ = bed.number("select count(*) as n from users") => {}
+        }
+    }
+    go.send(()).unwrap();
+    let (changed, ended) = tokio::join!(changed, login);
+    assert_eq!(changed.unwrap(), 1);
+    word(&ended)
+}
+
+#[tokio::test]
+async fn what_changes_while_a_password_is_compared_counts() {
+    let bed = Bed::with(with_mail).await;
+    let id = account(&bed, "ana@example.org", Role::Admin).await;
+    let sessions = "select count(*) as n from sessions";
+    assert_eq!(
+        log_in_while(&bed, "ana@example.org", "update users set locale = 'en'").await,
+        "in"
+    );
+    assert_eq!(bed.number(sessions).await, 1);
+    for change in [
+        "update users set auth_epoch = auth_epoch + 1",
+        "update users set password = 'another'",
+        "update users set state = 'disabled'",
+    ] {
+        let record = bed
+            .db
+            .read("test.user", move |read| Box::pin(store::users::find(read, id)));
+        let record: Result<_, store::Error> = record.await;
+        let record = record.unwrap().unwrap().password;
+        assert_eq!(
+            log_in_while(&bed, "ana@example.org", change).await,
+            "wrong",
+            "{change}"
+        );
+        let back = bed.db.write("test.back", move |tx| {
+            let record = record.clone();
+            Box::pin(async move {
+                let now = domain::time::Time::from_micros(1);
+                store::users::set_password(tx, id, record.as_deref(), false, now).await?;
+                store::users::set_state(tx, id, domain::identity::AccountState::Active, now).await
+            })
+        });
+        let back: Result<(), store::Error> = back.await;
+        back.unwrap();
+    }
+    let factor = "insert into totp (user_id, secret_sealed, created_at, confirmed_at, last_step) \
+                  select id, x'00', 1, 1, 0 from users";
+    assert_eq!(
+        log_in_while(&bed, "ana@example.org", factor).await,
+        "second_factor_needed"
+    );
+    assert_eq!(bed.number(sessions).await, 1);
+}
