@@ -37,16 +37,19 @@ pub async fn find(read: &mut Read, email_index: &str) -> Result<Option<Failures>
         .transpose()
 }
 
-/// Counts one more failure and tells how many they are now; those before `since` do not count any more.
+/// Counts a try before it is looked at and tells how many there were in a row with this one; those before
+/// `since` do not count any more. `None`, and nothing counted, while it is too early. Tries at the same time
+/// are counted one after the other, so that none of them slips past the delay of the one before it.
 ///
 /// # Errors
 /// What the database says.
-pub async fn count(tx: &mut Tx, email_index: &str, since: Time, now: Time) -> Result<i64> {
+pub async fn count(tx: &mut Tx, email_index: &str, since: Time, now: Time) -> Result<Option<i64>> {
     let sql = "insert into login_failures (email_index, failures, next_at, updated_at) values ($1, 1, $2, $2) \
                on conflict (email_index) do update set updated_at = excluded.updated_at, \
                failures = case when login_failures.updated_at < $3 then 1 else login_failures.failures + 1 end \
-               returning failures";
-    tx.one(sql, args![email_index, now, since]).await?.int("failures")
+               where login_failures.next_at <= $2 returning failures";
+    let row = tx.first(sql, args![email_index, now, since]).await?;
+    row.map(|row| row.int("failures")).transpose()
 }
 
 /// Sets when the next try is let through.

@@ -101,7 +101,6 @@ pub enum LoginError {
 /// What is known of an address before the password is looked at.
 struct Known {
     user: Option<User>,
-    wait: Option<Duration>,
     device: bool,
 }
 
@@ -168,16 +167,21 @@ impl Studio {
         let index = self.accounts.index_of(&login.email.trim().to_lowercase());
         let known = self.known(index.clone(), entrance.device.as_ref()).await?;
         let id = known.user.as_ref().map(|user| user.id);
-        if let Some(retry_after) = known.wait.filter(|_| !known.device) {
-            self.note_failure(None, id, "too_early", &entrance).await?;
+        if let Some(retry_after) = self.begin_try(&index, id, known.device, &entrance).await? {
             return Err(LoginError::TooManyTries { retry_after });
         }
         let user = known.user.filter(|user| user.state == AccountState::Active);
         let record = user.as_ref().and_then(|user| user.password.clone());
-        let verified = self.compare(record.as_deref(), &login.password).await?;
+        let verified = match self.compare(record.as_deref(), &login.password).await {
+            Ok(verified) => verified,
+            Err(error) => {
+                self.take_back(index).await?;
+                return Err(error.into());
+            }
+        };
         let right = user.zip(record).filter(|_| verified != Verified::No);
         let Some((user, record)) = right else {
-            self.note_failure(Some(index), id, "wrong", &entrance).await?;
+            self.note_failure(None, id, "wrong", &entrance).await?;
             return Err(LoginError::Wrong);
         };
         let factors = self.second_factors_of(user.id).await?;
@@ -188,7 +192,7 @@ impl Studio {
                 Some(self.typed_code(user.id, code.expose_secret(), request_id).await?)
             }
             (None, false) => {
-                self.note_failure(None, Some(user.id), "second_factor_needed", &entrance)
+                self.note_failure(Some(index), Some(user.id), "second_factor_needed", &entrance)
                     .await?;
                 return Err(LoginError::SecondFactorNeeded(factors));
             }
@@ -211,15 +215,54 @@ impl Studio {
             .read("login.known", move |read| {
                 Box::pin(async move {
                     let user = store::users::find_by_email_index(read, &index).await?;
-                    let wait = throttle::wait_of(read, &index, now).await?;
                     let device = match (&user, &device) {
                         (Some(user), Some(device)) => {
                             store::devices::is_known(read, user.id, device, since).await?
                         }
                         _ => false,
                     };
-                    Ok(Known { user, wait, device })
+                    Ok(Known { user, device })
                 })
+            })
+            .await
+    }
+
+    /// Counts a try of an address before its password is looked at: of tries at once none slips past the
+    /// delay of the one before it. Tells how long to wait where it is too early.
+    async fn begin_try(
+        &self,
+        index: &str,
+        user: Option<UserId>,
+        is_known_browser: bool,
+        entrance: &Entrance,
+    ) -> Result<Option<Duration>, store::Error> {
+        let early = self.failed_login(user, "too_early", entrance);
+        let index = index.to_owned();
+        let wait = self
+            .db
+            .write("login.begin", move |tx| {
+                let (early, index) = (early.clone(), index.clone());
+                Box::pin(async move {
+                    let wait = throttle::begin_try(tx, &index, is_known_browser, early.at).await?;
+                    if wait.is_some() {
+                        store::audit::append(tx, &early).await?;
+                    }
+                    Ok::<_, store::Error>(wait)
+                })
+            })
+            .await?;
+        if wait.is_some() {
+            self.tell_bell.notify_one();
+        }
+        Ok(wait)
+    }
+
+    async fn take_back(&self, index: String) -> Result<(), store::Error> {
+        let now = self.now();
+        self.db
+            .write("login.take_back", move |tx| {
+                let index = index.clone();
+                Box::pin(async move { throttle::take_back(tx, &index, now).await })
             })
             .await
     }
@@ -249,22 +292,21 @@ impl Studio {
         Ok(Some(self.accounts.hasher.hash(&password).await?))
     }
 
-    /// Notes that a login failed, and counts it for the address where one is given.
+    /// Notes that a login failed. Where the password was right, the failures of its address end.
     async fn note_failure(
         &self,
-        index: Option<String>,
+        right_of: Option<String>,
         user: Option<UserId>,
         reason: &'static str,
         entrance: &Entrance,
     ) -> Result<(), store::Error> {
         let entry = self.failed_login(user, reason, entrance);
-        let now = entry.at;
         self.db
             .write("login.failed", move |tx| {
-                let (entry, index) = (entry.clone(), index.clone());
+                let (entry, right_of) = (entry.clone(), right_of.clone());
                 Box::pin(async move {
-                    if let Some(index) = &index {
-                        throttle::count(tx, index, now).await?;
+                    if let Some(index) = &right_of {
+                        store::login_failures::clear(tx, index).await?;
                     }
                     store::audit::append(tx, &entry).await
                 })
@@ -326,11 +368,11 @@ impl Studio {
                         match code.use_up(tx).await? {
                             CodeOutcome::Right(method) => arrival.methods.extend([method, Method::Several]),
                             CodeOutcome::Wrong => {
-                                throttle::count(tx, &index, wrong.at).await?;
                                 store::audit::append(tx, &wrong).await?;
                                 return Ok::<_, LoginError>(Ended::Wrong);
                             }
                             CodeOutcome::TooEarly { retry_after } => {
+                                store::login_failures::clear(tx, &index).await?;
                                 store::audit::append(tx, &early).await?;
                                 return Ok(Ended::TooEarly(retry_after));
                             }
@@ -342,15 +384,13 @@ impl Studio {
                         store::audit::append(tx, &changed).await?;
                         return Ok(Ended::Wrong);
                     }
+                    store::login_failures::clear(tx, &index).await?;
                     let factors = factors::second_factors(tx, arrival.user).await?;
                     if !with_code && !factors.is_empty() {
                         store::audit::append(tx, &needed).await?;
                         return Ok(Ended::SecondFactorNeeded(factors));
                     }
                     let tokens = arrival.let_in(tx, &opener).await?;
-                    if tokens.is_some() {
-                        store::login_failures::clear(tx, &index).await?;
-                    }
                     Ok(tokens.map_or(Ended::NoWorkspace, |tokens| Ended::In(Box::new(tokens))))
                 })
             })

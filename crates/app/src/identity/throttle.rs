@@ -5,7 +5,7 @@
 use super::factors::delay_after;
 use domain::time::Time;
 use std::time::Duration;
-use store::{Read, Tx};
+use store::Tx;
 
 /// Failures that are longer ago do not count.
 pub(crate) const MEMORY: Duration = Duration::from_secs(24 * 3600);
@@ -18,23 +18,31 @@ pub(crate) fn before(now: Time, by: Duration) -> Time {
     Time::from_micros(now.micros().saturating_sub(micros))
 }
 
-/// How long the next try of an address has to wait.
-pub(crate) async fn wait_of(
-    read: &mut Read,
+/// Counts a try before it is looked at, as if it were wrong; tells how long to wait where it is too early.
+/// For a known browser it never is.
+pub(crate) async fn begin_try(
+    tx: &mut Tx,
     index: &str,
+    is_known_browser: bool,
     now: Time,
 ) -> Result<Option<Duration>, store::Error> {
-    let failures = store::login_failures::find(read, index).await?;
-    Ok(failures
-        .filter(|failures| failures.next_at > now)
-        .map(|failures| failures.next_at.since(now)))
+    if is_known_browser {
+        take_back(tx, index, now).await?;
+    }
+    let Some(failures) = store::login_failures::count(tx, index, before(now, MEMORY), now).await? else {
+        let failures = store::login_failures::find(tx, index).await?;
+        return Ok(Some(
+            failures.map_or(Duration::ZERO, |failures| failures.next_at.since(now)),
+        ));
+    };
+    let delay = delay_after(u32::try_from(failures).unwrap_or(u32::MAX));
+    store::login_failures::delay(tx, index, now.after(delay)).await?;
+    Ok(None)
 }
 
-/// Counts a failure; the next try waits accordingly.
-pub(crate) async fn count(tx: &mut Tx, index: &str, now: Time) -> Result<(), store::Error> {
-    let failures = store::login_failures::count(tx, index, before(now, MEMORY), now).await?;
-    let delay = delay_after(u32::try_from(failures).unwrap_or(u32::MAX));
-    store::login_failures::delay(tx, index, now.after(delay)).await
+/// Lets the next try through now. For a try that was counted and could not be looked at.
+pub(crate) async fn take_back(tx: &mut Tx, index: &str, now: Time) -> Result<(), store::Error> {
+    store::login_failures::delay(tx, index, now).await
 }
 
 /// Forgets what the entrance need not remember any more: tickets, failures, browsers.

@@ -377,11 +377,15 @@ async fn fifty_at_once_stay_within_the_budget_and_all_get_in() {
         settings.identity.hash_queue = Duration::from_secs(600);
     })
     .await;
-    account(&bed, "ana@example.org", Role::Admin).await;
+    for number in 0..10 {
+        account(&bed, &format!("ana{number}@example.org"), Role::User).await;
+    }
+    // Of one address only so many are looked at before one of them is known to be right.
     let many: Vec<_> = (0..50)
-        .map(|_| {
+        .map(|number| {
             let studio = Arc::clone(&bed.studio);
-            tokio::spawn(async move { word(&log_in(&studio, "ana@example.org", PASSWORD).await) })
+            let email = format!("ana{}@example.org", number % 10);
+            tokio::spawn(async move { word(&log_in(&studio, &email, PASSWORD).await) })
         })
         .collect();
     for one in many {
@@ -527,4 +531,28 @@ async fn what_changes_while_a_password_is_compared_counts() {
         "second_factor_needed"
     );
     assert_eq!(bed.number(sessions).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_wrong_tries_at_the_end_of_a_delay_one_is_hashed() {
+    let bed = Bed::with(with_mail).await;
+    account(&bed, "ana@example.org", Role::Admin).await;
+    for email in ["ana@example.org", "nobody@example.org"] {
+        failures(&bed, email, FREE_TRIES).await;
+        bed.wait(15);
+        let hashes = bed.studio.password_hashes();
+        let many: Vec<_> = (0..50)
+            .map(|_| {
+                let studio = Arc::clone(&bed.studio);
+                tokio::spawn(async move { word(&log_in(&studio, email, WRONG).await) })
+            })
+            .collect();
+        let mut told = Vec::new();
+        for one in many {
+            told.push(one.await.unwrap());
+        }
+        assert_eq!(told.iter().filter(|word| **word == "wrong").count(), 1);
+        assert_eq!(told.iter().filter(|word| **word == "too_many").count(), 49);
+        assert_eq!(bed.studio.password_hashes() - hashes, 1, "{email}");
+    }
 }
