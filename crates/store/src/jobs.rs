@@ -5,7 +5,7 @@ use crate::tx::{Read, Tx};
 use crate::value::{Arg, Row, opt_json};
 use crate::{args, attempts, dialect};
 use domain::capability::ProviderName;
-use domain::id::{GenerationId, JobId, WorkspaceId};
+use domain::id::{GenerationId, JobId, UserId, WorkspaceId};
 use domain::job::{self, Attempt, Change, Job, JobState, Priority, Rules};
 use domain::time::Time;
 
@@ -102,6 +102,20 @@ pub async fn insert(tx: &mut Tx, job: &Job) -> Result<()> {
 pub async fn of_generation(read: &mut Read, generation: GenerationId) -> Result<Vec<Job>> {
     let sql = select!("where generation = $1 order by ordinal");
     read.all(sql, args![generation]).await?.iter().map(row).collect()
+}
+
+/// The jobs of a person that are not over, in all workspaces, oldest first. Found among what is open in the
+/// installation: that is little beside all that a person ever asked for.
+///
+/// # Errors
+/// What the database says.
+pub async fn open_of_user(read: &mut Read, user: UserId) -> Result<Vec<Job>> {
+    let sql = select!(
+        "where state in ('ready', 'submitting', 'waiting', 'collecting', 'reconciling') and due_at is not null \
+         and exists (select 1 from generations where generations.id = jobs.generation \
+         and generations.user_id = $1) order by id"
+    );
+    read.all(sql, args![user]).await?.iter().map(row).collect()
 }
 
 /// One job.

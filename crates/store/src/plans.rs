@@ -85,6 +85,7 @@ async fn everything(tx: &mut Tx) -> Result<(), Error> {
     jobs::insert(tx, &job).await?;
     jobs::of_generation(tx, new.id).await?;
     jobs::find(tx, job.id).await?;
+    jobs::open_of_user(tx, new.user).await?;
     jobs::next_due(tx).await?;
     jobs::oldest_ready(tx).await?;
     jobs::counts(tx).await?;

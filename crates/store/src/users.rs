@@ -244,13 +244,18 @@ pub async fn lock_administrators(tx: &mut Tx) -> Result<()> {
     dialect::lock(tx, Lock::ADMINISTRATORS).await
 }
 
-/// Whether there is an active administrator besides `except`.
+/// Whether there is an administrator besides `except` who can get in: active, a member somewhere (a session
+/// is always one in a workspace), with a password, a passkey or an identity elsewhere.
 ///
 /// # Errors
 /// What the database says.
 pub async fn other_administrator(read: &mut Read, except: Option<UserId>) -> Result<bool> {
     let except = except.map_or_else(String::new, |id| id.to_string());
-    let sql = "select id from users where role = 'admin' and state = 'active' and id <> $1 limit 1";
+    let sql = "select id from users where role = 'admin' and state = 'active' and id <> $1 \
+               and exists (select 1 from members where members.user_id = users.id) \
+               and (password is not null \
+               or exists (select 1 from passkeys where passkeys.user_id = users.id) \
+               or exists (select 1 from external_identities where external_identities.user_id = users.id)) limit 1";
     Ok(read.first(sql, args![except]).await?.is_some())
 }
 

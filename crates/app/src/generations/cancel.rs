@@ -6,10 +6,11 @@ use crate::studio::Studio;
 use domain::actor::Actor;
 use domain::audit::Action;
 use domain::generation::State;
-use domain::id::GenerationId;
-use domain::job::cancel_wished;
+use domain::id::{GenerationId, UserId, WorkspaceId};
+use domain::job::{Job, cancel_wished};
 use domain::secret::Prompt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use store::Tx;
 
 /// Why it cannot be cancelled or repeated.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,53 @@ pub enum CancelError {
 
 /// How often a cancel wish is written again when a worker wrote in between.
 const TRIES: u32 = 16;
+
+/// Remembers the wish to stop all that somebody has under way, in one workspace or (`None`) in all of them:
+/// whoever may no longer ask for anything spends nothing more. What has not left yet ends here; of the rest
+/// the truth is found out first, as when its owner cancels it.
+///
+/// # Errors
+/// [`store::Error::Busy`] if workers always wrote in between; what the database says.
+pub(crate) async fn cancel_all_of(
+    tx: &mut Tx,
+    stamp: &Stamp,
+    user: UserId,
+    workspace: Option<WorkspaceId>,
+    why: &str,
+) -> Result<(), store::Error> {
+    let mut wished = BTreeSet::new();
+    for job in store::jobs::open_of_user(tx, user).await? {
+        let (place, generation) = (job.workspace, job.generation);
+        if workspace.is_none_or(|only| only == place) && wish(tx, stamp, job).await? {
+            wished.insert((place, generation));
+        }
+    }
+    for (place, generation) in wished {
+        let action = Action::GenerationCancelRequested;
+        let details = BTreeMap::from([("reason".to_owned(), why.to_owned())]);
+        let entry = stamp.entry(Some(place), action, generation.to_string(), "ok", details);
+        store::audit::append(tx, &entry).await?;
+    }
+    Ok(())
+}
+
+/// Remembers the wish on one job, as it is by then; `false` if it is over.
+async fn wish(tx: &mut Tx, stamp: &Stamp, mut job: Job) -> Result<bool, store::Error> {
+    for _ in 0..TRIES {
+        let Ok(change) = cancel_wished(&job, stamp.now) else {
+            return Ok(false);
+        };
+        match store_change(tx, stamp, &job, &change).await {
+            // Nothing was written: a worker was first.
+            Err(store::Error::Fenced) => {
+                let newer = store::jobs::find(tx, job.id).await?;
+                job = newer.ok_or(store::Error::Fenced)?;
+            }
+            other => return other.map(|()| true),
+        }
+    }
+    Err(store::Error::Busy)
+}
 
 impl Studio {
     /// Remembers the wish to stop a generation, and stops at once what has not left yet.

@@ -1,7 +1,7 @@
 //! The stations of the line, one module each, and what can be asked of a generation afterwards.
 
 mod admit;
-mod cancel;
+pub(crate) mod cancel;
 pub(crate) mod collect;
 mod decision;
 pub(crate) mod dispatch;

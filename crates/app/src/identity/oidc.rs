@@ -10,6 +10,7 @@ use super::people::{PeopleError, give_role};
 use super::register::{fresh_ticket, shown_ticket};
 use super::settings::OidcProvider;
 use super::setup::NewAccount;
+use super::workspaces::note;
 use crate::clock::random;
 use crate::generations::record::Stamp;
 use crate::studio::Studio;
@@ -17,6 +18,7 @@ use credentials::oidc::{
     Answer, Config, Exchange, HttpRequest, HttpResponse, NoAnswer, OidcError, RelyingParty, Somebody,
     Transaction,
 };
+use domain::actor::FIRST_WORKSPACE;
 use domain::audit::{Action, Entry};
 use domain::id::UserId;
 use domain::identity::{AccountState, Email, Method, Name, Role};
@@ -26,7 +28,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use store::external_identities::{self, ExternalIdentity};
+use store::members::Member;
 use store::tickets::{self, Kind, Ticket};
+use store::users::User;
 use store::{Tx, users};
 use vault::KeyError;
 
@@ -420,6 +424,9 @@ impl Studio {
         let texts = AccountTexts { email, name };
         let mut account = self.new_account(&texts, locale.to_owned(), role, None)?;
         account.user.email_verified_at = Some(self.now());
+        // The claim speaks of the installation. A role in the workspace is given by who looks after it: what
+        // the provider takes away again must leave nothing behind.
+        account.member.role = Role::User;
         Ok(account)
     }
 
@@ -451,8 +458,9 @@ impl LettingIn {
         let user = user.ok_or(FederationError::Login(LoginError::Wrong))?;
         if let Some(role) = self.role.filter(|role| *role != user.role) {
             users::lock_administrators(tx).await?;
+            let before = user.clone();
             match give_role(tx, user, role, &self.stamp).await {
-                Ok(_) => {}
+                Ok(_) => lower_what_came_with_it(tx, &before, &self.stamp).await?,
                 Err(PeopleError::LastAdministrator) => {
                     tracing::warn!("the provider takes the role of the last administrator away; it stays");
                 }
@@ -464,6 +472,28 @@ impl LettingIn {
         let tokens = self.arrival.let_in(tx, &self.opener).await?;
         tokens.ok_or(FederationError::Login(LoginError::NoWorkspace))
     }
+}
+
+/// Takes back the administration of the first workspace that an account got when it was made for an
+/// administrator: that membership is as old as the account. Only where the provider lowers somebody, for
+/// only accounts made at a login there got it unasked; a person who changes a role
+/// ([`Studio::change_person`]) decides about each workspace apart, and so stays every membership that
+/// somebody was given later.
+async fn lower_what_came_with_it(tx: &mut Tx, before: &User, stamp: &Stamp) -> Result<(), store::Error> {
+    if before.role != Role::Admin {
+        return Ok(());
+    }
+    let member = store::members::find(tx, FIRST_WORKSPACE, before.id).await?;
+    let came_with_it = |member: &Member| member.role == Role::Admin && member.created_at == before.created_at;
+    let Some(member) = member.filter(came_with_it) else {
+        return Ok(());
+    };
+    store::members::set_role(tx, FIRST_WORKSPACE, before.id, Role::User).await?;
+    let after = Member {
+        role: Role::User,
+        ..member
+    };
+    note(tx, stamp, Action::RoleChanged, &after, Some(Role::Admin)).await
 }
 
 /// The highest role that the values of the claim stand for.
@@ -520,5 +550,123 @@ mod tests {
             assert_eq!(page_of_ours(Some(foreign)), "/", "{foreign:?}");
         }
         assert_eq!(page_of_ours(None), "/");
+    }
+
+    /// A studio over a fresh SQLite database.
+    async fn studio(folder: &std::path::Path) -> Arc<Studio> {
+        let config = store::Config {
+            url: None,
+            sqlite_path: folder.join("studio.db"),
+            read_connections: 1,
+        };
+        let now = domain::time::Time::from_micros(1_795_000_000_000_000);
+        let db = store::Db::open(&config).await.unwrap();
+        store::migrate::apply(&db, now).await.unwrap();
+        db.write("test.workspace", move |tx| {
+            Box::pin(store::workspaces::ensure_first(tx, now))
+        })
+        .await
+        .unwrap();
+        let keys: Arc<dyn vault::KeyProvider> = Arc::new(vault::FileKeys::open(folder).unwrap());
+        let made = Studio::new(crate::Parts {
+            db,
+            vault: vault::Vault::in_folder(folder, Arc::clone(&keys)).await.unwrap(),
+            keys,
+            catalogue: crate::catalogue::Catalogue::new(Vec::new(), Vec::new()),
+            media: media::MediaWorker::new("/nonexistent".into(), Vec::new()),
+            clock: crate::clock::Clock::Fixed(Arc::new(now.micros().into())),
+            settings: crate::settings::Settings::default(),
+        });
+        made.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    async fn roles(studio: &Studio, user: UserId) -> (Role, Role) {
+        let found = studio.db.read("test.roles", move |read| {
+            Box::pin(async move {
+                let account = users::find(read, user).await?.unwrap();
+                let member = store::members::find(read, FIRST_WORKSPACE, user).await?.unwrap();
+                Ok((account.role, member.role))
+            })
+        });
+        let found: Result<_, store::Error> = found.await;
+        found.unwrap()
+    }
+
+    /// Logs somebody in with these groups; tells the roles that they have then.
+    async fn enter(studio: &Studio, subject: &str, groups: &[&str]) -> (UserId, (Role, Role)) {
+        let provider = OidcProvider {
+            name: "main".to_owned(),
+            title: "Main".to_owned(),
+            issuer: "https://id.example".to_owned(),
+            client_id: "studio".to_owned(),
+            client_secret: None,
+            scopes: Vec::new(),
+            role_claim: Some("groups".to_owned()),
+            role_map: BTreeMap::from([("chiefs".to_owned(), Role::Admin)]),
+            create_accounts: true,
+            algorithms: Vec::new(),
+        };
+        let somebody = Somebody {
+            issuer: provider.issuer.clone(),
+            subject: subject.to_owned(),
+            email: Some(format!("{subject}@example.org")),
+            name: None,
+            locale: None,
+            roles: Some(groups.iter().map(|&group| group.to_owned()).collect()),
+        };
+        let entrance = Entrance {
+            client: domain::identity::Client::Api,
+            agent: "test".to_owned(),
+            address: std::net::Ipv4Addr::new(192, 0, 2, 7).into(),
+            device: None,
+            jkt: None,
+            request_id: None,
+        };
+        let entered = studio.let_in_somebody(&provider, somebody, &entrance).await;
+        entered.unwrap_or_else(|error| panic!("{error}"));
+        let (issuer, subject) = (provider.issuer, subject.to_owned());
+        let known = studio.db.read("test.known", move |read| {
+            Box::pin(async move { external_identities::find(read, &issuer, &subject).await })
+        });
+        let known: Result<Option<UserId>, store::Error> = known.await;
+        let user = known.unwrap().unwrap();
+        (user, roles(studio, user).await)
+    }
+
+    #[tokio::test]
+    async fn what_a_provider_takes_away_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let studio = studio(folder.path()).await;
+        let chiefs: &[&str] = &["chiefs"];
+        let (_, made) = enter(&studio, "boss", chiefs).await;
+        assert_eq!(
+            made,
+            (Role::Admin, Role::User),
+            "no role in the workspace comes along"
+        );
+        let (bia, _) = enter(&studio, "bia", chiefs).await;
+        assert_eq!(enter(&studio, "bia", &[]).await.1, (Role::User, Role::User));
+
+        // An account whose membership was made with the role of the installation.
+        enter(&studio, "bia", chiefs).await;
+        let sets = |sql: &'static str| {
+            let written = studio.db.write("test.sets", move |tx| {
+                Box::pin(async move { tx.execute(sql, &[]).await })
+            });
+            async move {
+                let written: Result<u64, store::Error> = written.await;
+                written.unwrap();
+            }
+        };
+        sets("update members set role = 'admin'").await;
+        assert_eq!(roles(&studio, bia).await, (Role::Admin, Role::Admin));
+        assert_eq!(enter(&studio, "bia", chiefs).await.1, (Role::Admin, Role::Admin));
+        assert_eq!(enter(&studio, "bia", &[]).await.1, (Role::User, Role::User));
+
+        // The last administrator stays one, in the workspace too; what was given later stays.
+        assert_eq!(enter(&studio, "boss", &[]).await.1, (Role::Admin, Role::Admin));
+        enter(&studio, "bia", chiefs).await;
+        sets("update members set role = 'admin', created_at = created_at + 1").await;
+        assert_eq!(enter(&studio, "bia", &[]).await.1, (Role::User, Role::Admin));
     }
 }

@@ -6,6 +6,7 @@ use super::accounts::{AccountError, AccountTexts};
 use super::letters::{Facts, LetterKind};
 use super::outbox;
 use super::register::fresh_ticket;
+use crate::generations::cancel::cancel_all_of;
 use crate::generations::record::Stamp;
 use crate::studio::Studio;
 use domain::actor::Actor;
@@ -107,7 +108,7 @@ struct Beside {
     second_factor: HashSet<UserId>,
 }
 
-/// Refuses to take the last administrator away. The caller holds the lock of administrators
+/// Refuses to take the last administrator who can get in away. The caller holds the lock of administrators
 /// ([`store::users::lock_administrators`]) in the same transaction.
 ///
 /// # Errors
@@ -251,6 +252,7 @@ impl Studio {
             })
             .await?;
         self.forget_standing(id);
+        self.work_bell.notify_one();
         self.tell_bell.notify_one();
         self.person(id).await
     }
@@ -390,6 +392,7 @@ async fn close(tx: &mut Tx, user: &User, stamp: &Stamp) -> Result<(), PeopleErro
         tickets::revoke_of(tx, user.id, kind, stamp.now).await?;
     }
     Studio::end_all_sessions_of(tx, user.id, CLOSED, stamp).await?;
+    cancel_all_of(tx, stamp, user.id, None, CLOSED).await?;
     let id = user.id.to_string();
     let entry = stamp.entry(None, Action::AccountDisabled, id, "ok", BTreeMap::new());
     Ok(store::audit::append(tx, &entry).await?)

@@ -4,7 +4,9 @@
 use super::accounts::AccountTexts;
 use super::letters::{Facts, LetterKind};
 use super::outbox;
+use super::people::{PeopleError, keep_an_administrator};
 use crate::clock::random;
+use crate::generations::cancel::cancel_all_of;
 use crate::generations::record::Stamp;
 use crate::studio::Studio;
 use domain::actor::Actor;
@@ -20,6 +22,8 @@ use vault::KeyError;
 
 /// The most workspaces or members of one page.
 pub const MAX_PAGE: u32 = 100;
+/// Why what somebody has under way in a workspace ends when they are taken out of it.
+const REMOVED: &str = "member_removed";
 
 /// A workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +96,34 @@ fn reach(actor: &Actor, action: Action, workspace: WorkspaceId) -> Result<(), Wo
     } else {
         Err(WorkspaceError::NotFound)
     }
+}
+
+/// The same of an error about a member.
+fn absent_member(error: PeopleError) -> PeopleError {
+    match error {
+        PeopleError::Store(store::Error::Fenced) => PeopleError::NotFound,
+        other => other,
+    }
+}
+
+/// Whether a membership may be taken or lowered. Nobody logs in without one, so the last one of the last
+/// administrator stays; and who looks after one workspace has no say over an administrator of the
+/// installation. The caller holds the lock of administrators ([`store::users::lock_administrators`]).
+///
+/// # Errors
+/// [`PeopleError::LastAdministrator`]; [`PeopleError::NotFound`] where the actor has no say.
+async fn keep_who_administers(tx: &mut store::Tx, by: Role, user: UserId) -> Result<(), PeopleError> {
+    let account = store::users::find(tx, user).await?;
+    let Some(account) = account.filter(|account| account.role == Role::Admin) else {
+        return Ok(());
+    };
+    if by != Role::Admin {
+        return Err(PeopleError::NotFound);
+    }
+    if store::members::of_user(tx, user).await?.len() <= 1 {
+        keep_an_administrator(tx, &account).await?;
+    }
+    Ok(())
 }
 
 impl Studio {
@@ -328,65 +360,79 @@ impl Studio {
     /// Changes a member's role. It is so for their next request.
     ///
     /// # Errors
-    /// [`WorkspaceError::NotFound`].
+    /// [`PeopleError::NotFound`]; [`PeopleError::LastAdministrator`] where it would lower the only membership
+    /// of the last administrator.
     pub async fn change_member(
         &self,
         actor: &Actor,
         workspace: WorkspaceId,
         (user, role): (UserId, Role),
         request_id: Option<&str>,
-    ) -> Result<(), WorkspaceError> {
-        reach(actor, Action::Change, workspace)?;
+    ) -> Result<(), PeopleError> {
+        reach(actor, Action::Change, workspace).map_err(|_| PeopleError::NotFound)?;
         let stamp = Stamp::of(self, actor, request_id);
+        let by = actor.installation_role();
         self.db
             .write("members.change", move |tx| {
                 let stamp = stamp.clone();
                 Box::pin(async move {
+                    store::users::lock_administrators(tx).await?;
                     let before = store::members::find(tx, workspace, user).await?;
-                    let before = before.ok_or(store::Error::Fenced)?;
+                    let before = before.ok_or(PeopleError::NotFound)?;
                     if before.role == role {
                         return Ok(());
+                    }
+                    if role < before.role {
+                        keep_who_administers(tx, by, user).await?;
                     }
                     store::members::set_role(tx, workspace, user, role).await?;
                     store::users::bump_epoch(tx, user, stamp.now).await?;
                     let after = Member { role, ..before };
-                    note(tx, &stamp, audit::Action::RoleChanged, &after, Some(before.role)).await
+                    let changed = audit::Action::RoleChanged;
+                    Ok(note(tx, &stamp, changed, &after, Some(before.role)).await?)
                 })
             })
             .await
-            .map_err(absent)?;
+            .map_err(absent_member)?;
         self.membership_changed(user);
         Ok(())
     }
 
-    /// Takes a member out of a workspace. Their sessions there are over with their next request.
+    /// Takes a member out of a workspace. Their sessions there are over with their next request, and what
+    /// they have under way there is cancelled.
     ///
     /// # Errors
-    /// [`WorkspaceError::NotFound`].
+    /// [`PeopleError::NotFound`]; [`PeopleError::LastAdministrator`] where it is the only membership of the
+    /// last administrator.
     pub async fn remove_member(
         &self,
         actor: &Actor,
         workspace: WorkspaceId,
         user: UserId,
         request_id: Option<&str>,
-    ) -> Result<(), WorkspaceError> {
-        reach(actor, Action::Delete, workspace)?;
+    ) -> Result<(), PeopleError> {
+        reach(actor, Action::Delete, workspace).map_err(|_| PeopleError::NotFound)?;
         let stamp = Stamp::of(self, actor, request_id);
+        let by = actor.installation_role();
         self.db
             .write("members.remove", move |tx| {
                 let stamp = stamp.clone();
                 Box::pin(async move {
+                    store::users::lock_administrators(tx).await?;
                     let before = store::members::find(tx, workspace, user).await?;
-                    let before = before.ok_or(store::Error::Fenced)?;
+                    let before = before.ok_or(PeopleError::NotFound)?;
+                    keep_who_administers(tx, by, user).await?;
                     if !store::members::remove(tx, workspace, user).await? {
-                        return Err(store::Error::Fenced);
+                        return Err(PeopleError::NotFound);
                     }
                     store::users::bump_epoch(tx, user, stamp.now).await?;
-                    note(tx, &stamp, audit::Action::MemberRemoved, &before, None).await
+                    cancel_all_of(tx, &stamp, user, Some(workspace), REMOVED).await?;
+                    Ok(note(tx, &stamp, audit::Action::MemberRemoved, &before, None).await?)
                 })
             })
             .await
-            .map_err(absent)?;
+            .map_err(absent_member)?;
+        self.work_bell.notify_one();
         self.membership_changed(user);
         Ok(())
     }
@@ -399,7 +445,7 @@ impl Studio {
 }
 
 /// The entry about a membership.
-async fn note(
+pub(super) async fn note(
     tx: &mut store::Tx,
     stamp: &Stamp,
     action: audit::Action,

@@ -13,6 +13,7 @@ mod bed;
 mod accounts;
 mod factors;
 mod keys;
+mod leaving;
 mod login;
 mod outbox;
 mod passkey_login;

@@ -524,6 +524,9 @@ async fn a_foreign_workspace_does_not_exist() {
     let not_here = |result: Result<(), WorkspaceError>| {
         assert!(matches!(result, Err(WorkspaceError::NotFound)), "{result:?}");
     };
+    let nobody_here = |result: Result<(), PeopleError>| {
+        assert!(matches!(result, Err(PeopleError::NotFound)), "{result:?}");
+    };
     for foreign in [FIRST_WORKSPACE, WorkspaceId::from_value(7)] {
         not_here(bed.studio.members(&ana, foreign, None, 10).await.map(drop));
         not_here(
@@ -531,12 +534,12 @@ async fn a_foreign_workspace_does_not_exist() {
                 .add_member(&ana, foreign, (bia, Role::User), None)
                 .await,
         );
-        not_here(
+        nobody_here(
             bed.studio
                 .change_member(&ana, foreign, (bia, Role::Admin), None)
                 .await,
         );
-        not_here(bed.studio.remove_member(&ana, foreign, bia, None).await);
+        nobody_here(bed.studio.remove_member(&ana, foreign, bia, None).await);
     }
     // Whoever looks after the people of the installation finds both, and not what is not there.
     assert_eq!(
@@ -556,7 +559,7 @@ async fn a_foreign_workspace_does_not_exist() {
     );
 
     bed.studio.remove_member(&ana, place, bia, None).await.unwrap();
-    not_here(bed.studio.remove_member(&ana, place, bia, None).await);
+    nobody_here(bed.studio.remove_member(&ana, place, bia, None).await);
     let renamed = bed
         .studio
         .rename_workspace(&boss, place, "Teatro", None)

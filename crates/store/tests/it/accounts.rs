@@ -1,13 +1,13 @@
 //! Accounts, memberships, workspaces.
 
-use crate::bed::{Bed, NOW, at, conflict, fresh, generation, number, run, user};
+use crate::bed::{Bed, NOW, at, conflict, fresh, generation, number, passkey, run, user};
 use domain::actor::{FIRST_WORKSPACE, LOCAL_USER};
 use domain::id::{UserId, WorkspaceId};
 use domain::identity::{AccountState, Role};
 use store::members::{Member, Membership};
 use store::users::User;
 use store::workspaces::Workspace;
-use store::{Error, members, users, workspaces};
+use store::{Error, members, passkeys, users, workspaces};
 
 on_both!(
     an_account_comes_back_by_its_id_and_by_its_address,
@@ -162,21 +162,60 @@ async fn the_last_administrator_is_known(bed: Bed) {
         })
         .unwrap()
     };
-    kept(&bed, |user| user.state = AccountState::Active).await;
-    kept(&bed, |user| user.role = Role::Admin).await;
-    assert!(!other(None).await, "neither a user nor a waiting administrator");
-    let first = kept(&bed, |user| {
-        user.role = Role::Admin;
+    let belongs = async |id: UserId| {
+        let member = Member {
+            workspace: FIRST_WORKSPACE,
+            user: id,
+            role: Role::User,
+            created_at: NOW,
+        };
+        write!(bed.db, tx [member] => members::insert(tx, &member)).unwrap();
+    };
+    let administrator = async || {
+        let made = kept(&bed, |user| {
+            user.role = Role::Admin;
+            user.state = AccountState::Active;
+            user.password = Some("record".to_owned());
+        });
+        made.await.id
+    };
+    for close in [AccountState::Pending, AccountState::Disabled] {
+        let not_open = kept(&bed, |user| {
+            user.role = Role::Admin;
+            user.state = close;
+            user.password = Some("record".to_owned());
+        });
+        belongs(not_open.await.id).await;
+    }
+    let person = kept(&bed, |user| {
         user.state = AccountState::Active;
-    })
-    .await;
-    assert!(other(None).await && !other(Some(first.id)).await);
-    kept(&bed, |user| {
-        user.role = Role::Admin;
-        user.state = AccountState::Active;
-    })
-    .await;
-    assert!(other(Some(first.id)).await);
+        user.password = Some("record".to_owned());
+    });
+    belongs(person.await.id).await;
+    assert!(!other(None).await, "neither a user nor a closed administrator");
+    let first = administrator().await;
+    assert!(!other(None).await, "a member of nothing has nowhere to log in");
+    belongs(first).await;
+    assert!(other(None).await && !other(Some(first)).await);
+    let second = administrator().await;
+    belongs(second).await;
+    assert!(other(Some(first)).await && other(Some(second)).await);
+
+    write!(bed.db, tx [] => users::set_password(tx, second, None, false, NOW)).unwrap();
+    assert!(!other(Some(first)).await, "nothing to log in with");
+    let passkey = passkey(second);
+    write!(bed.db, tx [passkey] => passkeys::insert(tx, &passkey)).unwrap();
+    assert!(other(Some(first)).await);
+    run(&bed.db, "delete from passkeys".to_owned()).await;
+    assert!(!other(Some(first)).await);
+    let sql = format!(
+        "insert into external_identities (issuer, subject, user_id, provider, created_at) \
+         values ('i', 's', '{second}', 'p', 1)"
+    );
+    run(&bed.db, sql).await;
+    assert!(other(Some(first)).await);
+    assert!(write!(bed.db, tx [] => members::remove(tx, FIRST_WORKSPACE, second)).unwrap());
+    assert!(!other(Some(first)).await);
 }
 
 async fn setting_up_is_over_when_an_administrator_can_log_in(bed: Bed) {
