@@ -3,6 +3,8 @@
 //! once.
 
 use super::Unauthenticated;
+use super::letters::{Facts, LetterKind};
+use super::outbox;
 use crate::generations::stamp_for;
 use crate::studio::Studio;
 use credentials::api_key::{ApiKey, RANDOM_BYTES};
@@ -203,6 +205,7 @@ impl Studio {
             used_at: None,
         };
         let view = self.view_of(row.clone())?;
+        let letter = self.letter_of_key(actor.user(), now).await?;
         let entry = stamp_for(self, actor, request_id).entry(
             Some(actor.workspace()),
             Action::KeyCreated,
@@ -215,12 +218,13 @@ impl Studio {
         );
         self.db
             .write("api_keys.create", move |tx| {
-                let (row, entry) = (row.clone(), entry.clone());
+                let (row, entry, letter) = (row.clone(), entry.clone(), letter.clone());
                 Box::pin(async move {
                     if store::api_keys::count_of_user(tx, row.user).await? >= MAX_KEYS {
                         return Err(ApiKeyError::TooMany);
                     }
                     store::api_keys::insert(tx, &row).await?;
+                    outbox::put(tx, &letter).await?;
                     store::audit::append(tx, &entry).await?;
                     Ok(())
                 })
@@ -228,7 +232,24 @@ impl Studio {
             .await?;
         tracing::info!(key_id = %id, "API key created");
         self.tell_bell.notify_one();
+        self.ring_outbox();
         Ok((view, secret))
+    }
+
+    /// What tells the owner of a key that there is one more: a key outlives passwords and sessions.
+    async fn letter_of_key(&self, owner: UserId, now: Time) -> Result<outbox::Envelope, ApiKeyError> {
+        let account: Option<store::users::User> = self
+            .db
+            .read("api_keys.owner", move |read| {
+                Box::pin(store::users::find(read, owner))
+            })
+            .await?;
+        let account = account.ok_or(store::Error::Fenced)?;
+        let facts = Facts {
+            at: Some(now),
+            ..Facts::default()
+        };
+        Ok(self.letter_to(&account, LetterKind::ApiKeyMade, None, facts)?)
     }
 
     /// The keys of a person that were not revoked, newest first, wherever they act.

@@ -20,7 +20,7 @@ pub enum LetterKind {
     Invitation,
     /// Notice: an account that was there became a member.
     AddedToWorkspace,
-    /// Notice: a login from a browser that was not known.
+    /// Notice: a login from a browser or program that was not known.
     NewDevice,
     /// Notice: a factor was added, removed or used up.
     FactorChanged,
@@ -28,6 +28,8 @@ pub enum LetterKind {
     TokenReused,
     /// Notice: a password was set.
     PasswordChanged,
+    /// Notice: an API key was made.
+    ApiKeyMade,
     /// Notice: someone tried to register an address that has an account.
     AlreadyRegistered,
 }
@@ -43,6 +45,7 @@ impl LetterKind {
         Self::FactorChanged,
         Self::TokenReused,
         Self::PasswordChanged,
+        Self::ApiKeyMade,
         Self::AlreadyRegistered,
     ];
 
@@ -58,6 +61,7 @@ impl LetterKind {
             Self::FactorChanged => "factor_changed",
             Self::TokenReused => "token_reused",
             Self::PasswordChanged => "password_changed",
+            Self::ApiKeyMade => "api_key_made",
             Self::AlreadyRegistered => "already_registered",
         }
     }
@@ -68,9 +72,11 @@ impl LetterKind {
         match self {
             Self::VerifyEmail | Self::ResetPassword | Self::Invitation => None,
             Self::AddedToWorkspace => Some("/"),
-            Self::NewDevice | Self::FactorChanged | Self::TokenReused | Self::PasswordChanged => {
-                Some("/me/security")
-            }
+            Self::NewDevice
+            | Self::FactorChanged
+            | Self::TokenReused
+            | Self::PasswordChanged
+            | Self::ApiKeyMade => Some("/me/security"),
             Self::AlreadyRegistered => Some("/login"),
         }
     }

@@ -409,9 +409,11 @@ impl Studio {
         }
     }
 
-    /// Looks whether the browser is a known one; gives what makes it one if it is not.
+    /// Looks whether the browser is a known one; gives what makes it one if it is not. What is no browser
+    /// keeps nothing: it is known by the name and network of a session that is alive.
     pub(crate) async fn recognise(&self, arrival: &mut Arrival) -> Result<Option<SecretString>, LoginError> {
         if arrival.entrance.client != Client::Browser {
+            self.recognise_program(arrival).await?;
             return Ok(None);
         }
         let (user, now) = (arrival.user, arrival.stamp.now);
@@ -443,6 +445,32 @@ impl Studio {
         let secret = opaque::secret(Purpose::Device, &random());
         arrival.device = Some(opaque::hash_of(&secret));
         Ok(Some(secret))
+    }
+
+    async fn recognise_program(&self, arrival: &mut Arrival) -> Result<(), LoginError> {
+        let (user, now) = (arrival.user, arrival.stamp.now);
+        let (account, sessions, any) = self
+            .db
+            .read("login.program", move |read| {
+                Box::pin(async move {
+                    let sessions = store::sessions::alive_of(read, user, now).await?;
+                    let any = store::devices::has_any(read, user).await?;
+                    Ok::<_, store::Error>((store::users::find(read, user).await?, sessions, any))
+                })
+            })
+            .await?;
+        let (agent, network) = (
+            agent::in_words(&arrival.entrance.agent),
+            agent::network_of(arrival.entrance.address),
+        );
+        let is_first = sessions.is_empty() && !any;
+        let is_known = sessions
+            .iter()
+            .any(|session| session.agent == agent && session.network == network);
+        if let Some(account) = account.filter(|_| !is_first && !is_known) {
+            arrival.letter = Some(self.new_device_letter(&account, arrival)?);
+        }
+        Ok(())
     }
 
     fn new_device_letter(&self, account: &User, arrival: &Arrival) -> Result<Envelope, LoginError> {

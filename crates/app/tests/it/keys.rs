@@ -254,3 +254,23 @@ async fn a_stand_in_at_the_machine_is_an_active_member() {
     let nobody = bed.studio.stand_in_for(&email, Some(elsewhere)).await.unwrap();
     assert!(nobody.is_none());
 }
+
+#[tokio::test]
+async fn a_new_key_is_told_to_its_owner_and_one_that_is_not_made_is_not() {
+    let bed = Bed::new().await;
+    let user = bed.person(None).await;
+    made(&bed, user, &wish()).await;
+    let told = [("api_key_made".to_owned(), None)];
+    assert_eq!(crate::login::letters(&bed).await, told);
+    let nothing = NewApiKey {
+        scopes: Scopes::default(),
+        ..wish()
+    };
+    assert!(
+        bed.studio
+            .create_api_key(&owner(user), &nothing, None)
+            .await
+            .is_err()
+    );
+    assert_eq!(crate::login::letters(&bed).await, told);
+}

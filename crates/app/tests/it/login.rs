@@ -556,3 +556,31 @@ async fn of_many_wrong_tries_at_the_end_of_a_delay_one_is_hashed() {
         assert_eq!(bed.studio.password_hashes() - hashes, 1, "{email}");
     }
 }
+
+#[tokio::test]
+async fn a_program_that_was_not_seen_before_is_news_and_one_that_was_is_not() {
+    let bed = Bed::with(with_mail).await;
+    account(&bed, "ana@example.org", Role::Admin).await;
+    let from = async |agent: &str, address: &str| {
+        let entrance = Entrance {
+            agent: agent.to_owned(),
+            address: address.parse().unwrap(),
+            ..entrance(Client::Api, None)
+        };
+        let entered = log_in_with(&bed.studio, "ana@example.org", PASSWORD, None, &entrance).await;
+        assert_eq!(word(&entered), "in");
+        letters(&bed).await.len()
+    };
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    assert_eq!(from(firefox, "192.0.2.77").await, 0, "the first is no news");
+    assert_eq!(from(firefox, "192.0.2.78").await, 0, "the same network");
+    assert_eq!(from(firefox, "198.51.100.7").await, 1);
+    assert_eq!(from("curl/8.0", "192.0.2.77").await, 2);
+    assert_eq!(from("curl/8.0", "192.0.2.77").await, 2, "told once");
+    assert!(
+        letters(&bed)
+            .await
+            .iter()
+            .all(|letter| *letter == ("new_device".to_owned(), None))
+    );
+}
