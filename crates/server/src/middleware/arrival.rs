@@ -75,7 +75,8 @@ fn not_a_proxy(site: &Site) -> Problem {
     )
 }
 
-fn refusal(counted: &Counted) -> Option<Problem> {
+/// The answer to a request that is one too many.
+pub(super) fn refusal(counted: &Counted) -> Option<Problem> {
     let reading = counted.refusal()?;
     let seconds = reading.retry_after?;
     let problem = Problem::new(

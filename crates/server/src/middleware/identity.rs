@@ -1,6 +1,7 @@
 //! Who is asking, and whether they may: before any handler, for every route of the table. A route that
 //! is not in the table is not reached.
 
+use super::arrival;
 use crate::Site;
 use crate::cookies;
 use crate::extract::client_address;
@@ -45,14 +46,29 @@ pub(crate) async fn admit(State(site): State<Arc<Site>>, mut request: Request, n
     };
     tracing::Span::current().record("user_ref", site.studio.user_ref(&actor));
     if let Err(denied) = actor.may(wanted.0, wanted.1) {
-        note(&site, &actor, route.path, wanted, &denied).await;
-        return Problem::from(denied).into_response();
+        let denied = async {
+            note(&site, &actor, route.path, wanted, &denied).await;
+            Problem::from(denied)
+        };
+        return counted(&site, &actor, denied).await;
     }
     if route.access.is_fresh() && !site.studio.is_fresh(&actor) {
-        return not_fresh(&site, &actor).await.into_response();
+        return counted(&site, &actor, not_fresh(&site, &actor)).await;
     }
     request.extensions_mut().insert(actor);
     next.run(request).await
+}
+
+/// Refuses somebody known. That counts as a request of theirs, before anything is written about it; those
+/// that are let in are counted where they go on ([`arrival::by_actor`]).
+async fn counted(site: &Site, actor: &Actor, refused: impl Future<Output = Problem>) -> Response {
+    let counted = site.rates.known(actor);
+    let mut response = match arrival::refusal(&counted) {
+        Some(problem) => problem.into_response(),
+        None => refused.await.into_response(),
+    };
+    response.extensions_mut().insert(counted);
+    response
 }
 
 fn other_method(methods: &[&'static str]) -> Response {

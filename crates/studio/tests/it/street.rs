@@ -114,6 +114,26 @@ fn entrances_accounts_and_keys_are_counted_apart() {
 }
 
 #[test]
+fn what_is_denied_counts_too() {
+    let place = Place::new().with("LIMITS__KEY_PER_MINUTE", "3");
+    place.key();
+    let narrow = place.make_key(crate::bed::EMAIL, "assets:read");
+    let bed = place.serve();
+    let asked = || {
+        Call::new(bed.address, "GET", "/api/v1/models")
+            .bearer(&narrow)
+            .send()
+    };
+    for left in [2, 1, 0] {
+        let denied = asked();
+        denied.problem(403, "not_permitted");
+        let state = denied.header("ratelimit").unwrap();
+        assert!(state.contains(&format!("\"key\";r={left}")), "{state}");
+    }
+    asked().problem(429, "too_many_requests");
+}
+
+#[test]
 fn the_studio_says_where_it_is() {
     let place = Place::new().with("SERVER__PUBLIC_URL", "https://studio.example.org");
     let bed = place.serve();
