@@ -75,6 +75,8 @@ export class FakeIdentity {
   readonly invitations: (Invitation & { token: string })[] = [];
   /** Tokens of links in mails, with what they are for. */
   readonly tickets = new Map<string, { for: 'verify' | 'reset'; account: Account }>();
+  /** Whether who opens the link of a registration is in another browser than who registered. */
+  registeredElsewhere = false;
   refreshes = 0;
   #logins: Login[] = [];
   #challenges = new Map<string, string>();
@@ -93,6 +95,7 @@ export class FakeIdentity {
     this.#logins = [];
     this.#failures = 0;
     this.refreshes = 0;
+    this.registeredElsewhere = false;
     this.workspaces.push({ id: 'wsp_1', name: 'Casa', created_at: '2026-07-01T12:00:00Z' });
     this.workspaces.push({ id: 'wsp_2', name: 'Campanha de verão', created_at: '2026-08-09T12:00:00Z' });
     this.person('ana@exemplo.com.br', 'Ana Lúcia Prado', 'admin', ['wsp_1', 'wsp_2']);
@@ -219,7 +222,10 @@ export class FakeIdentity {
         if (this.policy.registration !== 'open') return no(403, 'registration_closed');
         return short() ?? yes({ next: 'mail' }, 202);
       case 'POST /auth/email/verify':
-        return this.tickets.get(text('token'))?.for === 'verify' && this.tickets.delete(text('token')) ? DONE : no(400, 'ticket_invalid');
+        if (this.tickets.get(text('token'))?.for !== 'verify') return no(400, 'ticket_invalid');
+        if (this.registeredElsewhere && text('password') !== PASSWORD) return no(401, 'password_needed');
+        this.tickets.delete(text('token'));
+        return DONE;
       case 'POST /auth/password/forgot':
         return yes({ next: 'mail' }, 202);
       case 'POST /auth/password/reset': {

@@ -302,6 +302,19 @@ describe.skipIf(process.env['STUDIO_URL'] !== undefined)('links of mails', () =>
     await page.getByRole('heading', { name: 'Endereço confirmado' }).waitFor();
   });
 
+  test('in another browser than the registration the password is asked for', async () => {
+    fake().identity.tickets.set('abc', { for: 'verify', account: ana() });
+    fake().identity.registeredElsewhere = true;
+    const { page } = await visit('/verify-email#token=abc');
+    await button(page, 'Confirmar o endereço').click();
+    await field(page, 'Senha').fill('outra senha qualquer');
+    await button(page, 'Confirmar o endereço').click();
+    await page.getByText('Digite a senha que você escolheu no cadastro.', { exact: true }).waitFor();
+    await field(page, 'Senha').fill(PASSWORD);
+    await button(page, 'Confirmar o endereço').click();
+    await page.getByRole('heading', { name: 'Endereço confirmado' }).waitFor();
+  });
+
   test('a forgotten password, with the second factor still asked for', async () => {
     ana().totp = '2026-09-01T00:00:00Z';
     fake().identity.tickets.set('abc', { for: 'reset', account: ana() });

@@ -267,6 +267,7 @@ async fn entrance(tx: &mut Tx, user: domain::id::UserId) -> Result<(), Error> {
     tickets::insert(tx, &ticket).await?;
     tickets::find(tx, ticket.kind, &ticket.hash, NOW).await?;
     tickets::open_of(tx, user, ticket.kind, NOW).await?;
+    tickets::made_since(tx, user, ticket.kind, NOW).await?;
     tickets::open(tx, ticket.kind, NOW, 5).await?;
     tickets::count_try(tx, &ticket.hash, 5, NOW).await?;
     tickets::take(tx, ticket.kind, &ticket.hash, NOW).await?;

@@ -1,6 +1,7 @@
 //! Tickets: unguessable, short-lived, used once. What is kept is the hash of what was handed out.
 
 use crate::args;
+use crate::dialect;
 use crate::error::Result;
 use crate::tx::{Read, Tx};
 use crate::value::{Arg, Row};
@@ -171,6 +172,17 @@ pub async fn open_of(read: &mut Read, user: UserId, kind: Kind, now: Time) -> Re
     );
     let rows = read.all(sql, args![user, kind, now, MAX_PAGE]).await?;
     rows.iter().map(row).collect()
+}
+
+/// How many tickets of somebody for one purpose were made after this, used or not. Until the transaction
+/// ends nobody else counts for the same person: what is made by the count is made once.
+///
+/// # Errors
+/// What the database says.
+pub async fn made_since(tx: &mut Tx, user: UserId, kind: Kind, since: Time) -> Result<i64> {
+    dialect::lock_user(tx, user).await?;
+    let sql = "select count(*) as n from tickets where user_id = $1 and kind = $2 and created_at > $3";
+    tx.one(sql, args![user, kind, since]).await?.int("n")
 }
 
 /// Tickets for one purpose that can still be used, newest first; at most [`MAX_PAGE`].

@@ -6,7 +6,7 @@ use super::factors::{FactorError, SecondFactor, second_factors};
 use super::letters::{Facts, LetterKind};
 use super::outbox;
 use super::recovery::{CodeOutcome, TypedCode};
-use super::register::{MAX_OPEN_LINKS, fresh_ticket, shown_ticket};
+use super::register::{fresh_ticket, make_room, shown_ticket};
 use crate::generations::record::Stamp;
 use crate::studio::Studio;
 use credentials::password::Weak;
@@ -131,42 +131,34 @@ impl Studio {
         request_id: Option<&str>,
     ) -> Result<(), ResetError> {
         let index = self.accounts.index_of(&email.trim().to_lowercase());
-        let now = self.now();
-        let (known, open) = self
+        let known = self
             .db
             .read("reset.look", move |read| {
-                Box::pin(async move {
-                    let known = store::users::find_by_email_index(read, &index).await?;
-                    let open = match &known {
-                        Some(user) => tickets::open_of(read, user.id, Kind::ResetPassword, now)
-                            .await?
-                            .len(),
-                        None => 0,
-                    };
-                    Ok::<_, store::Error>((known, open))
-                })
+                Box::pin(async move { store::users::find_by_email_index(read, &index).await })
             })
             .await?;
         let id = known.as_ref().map(|user| user.id);
-        let user = known.filter(|user| user.state == AccountState::Active && open < MAX_OPEN_LINKS);
+        let user = known.filter(|user| user.state == AccountState::Active);
         let sent = user.map(|user| self.reset_link(&user, browser)).transpose()?;
         let stamp = self.stamp_at_entrance(None, request_id);
         let object = id.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
-        let outcome = if sent.is_some() { "sent" } else { "not_sent" };
         let entry = stamp.entry(
             None,
             Action::PasswordResetRequested,
             object,
-            outcome,
+            "not_sent",
             BTreeMap::new(),
         );
         self.db
             .write("reset.ask", move |tx| {
-                let (sent, entry) = (sent.clone(), entry.clone());
+                let (sent, mut entry) = (sent.clone(), entry.clone());
                 Box::pin(async move {
-                    if let Some((ticket, letter)) = &sent {
+                    if let Some((ticket, letter)) = &sent
+                        && make_room(tx, ticket).await?
+                    {
                         tickets::insert(tx, ticket).await?;
                         outbox::put(tx, letter).await?;
+                        "sent".clone_into(&mut entry.outcome);
                     }
                     store::audit::append(tx, &entry).await
                 })
@@ -222,10 +214,18 @@ impl Studio {
                 self.stamp_at_entrance(Some(user.id), reset.request_id.as_deref())
             })
             .await?;
+        let details = BTreeMap::from([("at".to_owned(), "password_reset".to_owned())]);
+        let wrong = {
+            let object = user.id.to_string();
+            // Whoever typed it need not be the owner.
+            let stamp = self.stamp_at_entrance(None, reset.request_id.as_deref());
+            stamp.entry(None, Action::StepUpFailed, object, "wrong_code", details)
+        };
         let ended = self
             .db
             .write("reset", move |tx| {
                 let (hash, change, code) = (hash.clone(), change.clone(), code.clone());
+                let wrong = wrong.clone();
                 Box::pin(async move {
                     let now = change.stamp.now;
                     if let Some(code) = code {
@@ -233,6 +233,7 @@ impl Studio {
                             CodeOutcome::Right(_) => {}
                             CodeOutcome::Wrong => {
                                 tickets::count_try(tx, &hash, MAX_CODES, now).await?;
+                                store::audit::append(tx, &wrong).await?;
                                 return Ok::<_, ResetError>(Ended::Wrong);
                             }
                             CodeOutcome::TooEarly { retry_after } => return Ok(Ended::TooEarly(retry_after)),

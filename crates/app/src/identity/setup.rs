@@ -18,6 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use store::Tx;
 use store::members::Member;
+use store::tickets::Kind;
 use store::users::User;
 use vault::KeyError;
 
@@ -29,6 +30,17 @@ pub const MAX_TRIES: u32 = 10;
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 /// Characters of a code; 40 bits, of which [`MAX_TRIES`] guesses find one in a hundred thousand million.
 const CODE_CHARACTERS: usize = 8;
+
+/// The kinds of tickets that belong to an account.
+const TICKETS_OF_PEOPLE: [Kind; 7] = [
+    Kind::VerifyEmail,
+    Kind::ResetPassword,
+    Kind::Invitation,
+    Kind::PasskeyLogin,
+    Kind::PasskeyRegister,
+    Kind::PasskeyStepUp,
+    Kind::Federation,
+];
 
 /// The code of this start, if one was printed.
 #[derive(Default)]
@@ -301,6 +313,11 @@ pub(crate) async fn first_administrator(
         store::users::set_state(tx, id, account.user.state, now).await?;
         let name = Some(account.user.name_sealed.as_slice());
         store::users::set_profile(tx, id, name, Some(&account.user.locale), now).await?;
+        // Links that somebody else may have asked for lead nowhere in the account of an administrator.
+        for kind in TICKETS_OF_PEOPLE {
+            store::tickets::revoke_of(tx, id, kind, now).await?;
+        }
+        store::users::verify_email(tx, id, now).await?;
         store::members::remove(tx, FIRST_WORKSPACE, id).await?;
     } else {
         store::users::insert(tx, &account.user).await?;

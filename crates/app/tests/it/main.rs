@@ -20,5 +20,6 @@ mod passkey_login;
 mod people;
 mod possession;
 mod refresh;
+mod registration;
 mod sessions;
 mod token_keys;

@@ -101,11 +101,13 @@ pub struct NextBody {
     pub next: &'static str,
 }
 
-/// The token of a link.
+/// The link of a registration.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TokenBody {
+pub struct VerifyBody {
     pub(crate) token: String,
+    /// The password that the registration chose: needed in another browser than that in which it was typed.
+    pub(crate) password: Option<String>,
 }
 
 /// An address.

@@ -173,6 +173,10 @@ impl From<RegisterError> for Problem {
                 Self::new(StatusCode::FORBIDDEN, "registration_closed", title, said)
             }
             RegisterError::Ticket => Self::ticket_invalid(&said),
+            RegisterError::PasswordNeeded => {
+                let title = "The password of the registration is needed";
+                Self::new(StatusCode::UNAUTHORIZED, "password_needed", title, said)
+            }
             RegisterError::Personal(error) => error.into(),
             RegisterError::Account(error) => error.into(),
             RegisterError::Password(error) => error.into(),

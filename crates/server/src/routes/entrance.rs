@@ -3,7 +3,7 @@
 use super::sessions::{handed_out, proof_if_any};
 use crate::Site;
 use crate::api::accounts::{
-    EmailBody, LoginBody, NextBody, PolicyBody, RegisterBody, ResetBody, SetupBody, TokenBody,
+    EmailBody, LoginBody, NextBody, PolicyBody, RegisterBody, ResetBody, SetupBody, VerifyBody,
 };
 use crate::api::sessions::TokensBody;
 use crate::cookies;
@@ -12,7 +12,7 @@ use crate::middleware::request_id::current;
 use crate::problem::Problem;
 use app::clock::random;
 use app::identity::login::{Entrance, LoggedIn, Login};
-use app::identity::register::NewRegistration;
+use app::identity::register::{NewRegistration, Verification};
 use app::identity::reset::Reset;
 use app::identity::setup::NewAdministrator;
 use axum::extract::{FromRequest as _, FromRequestParts as _, Request, State};
@@ -23,7 +23,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-/// Random bytes of what ties a reset to the browser that asked for it.
+/// Random bytes of what ties a link to the browser that asked for it.
 const TRANSACTION_BYTES: usize = 32;
 
 /// A request that wants in: its body, and what came along with it.
@@ -60,6 +60,23 @@ impl<T: DeserializeOwned> Coming<T> {
             jkt: self.jkt.clone(),
             request_id: self.info.request_id.clone(),
         }
+    }
+
+    /// What ties a link to the browser that asks for it, if a browser does.
+    fn tie(&self) -> Option<SecretString> {
+        (self.info.client == Client::Browser).then(|| {
+            let bytes = random::<TRANSACTION_BYTES>();
+            SecretString::from(data_encoding::BASE64URL_NOPAD.encode(&bytes))
+        })
+    }
+
+    /// The answer to somebody whose link is used up, and with it what tied it to their browser.
+    fn transaction_over(&self) -> Response {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        if cookies::has_ours(&self.headers) {
+            cookies::clear_transaction(response.headers_mut());
+        }
+        response
     }
 
     /// The answer to somebody who is in. The session that the browser had before is over: what somebody
@@ -134,39 +151,56 @@ pub(crate) async fn login(State(site): State<Arc<Site>>, request: Request) -> Re
     Ok(coming.entered(&site, body.client, &entered).await)
 }
 
-const MAIL: NextBody = NextBody { next: "mail" };
+/// The answer to whoever asked for a letter, whether or not one goes out.
+fn mail_is_on_its_way(browser: Option<&SecretString>) -> Response {
+    let mut response = (StatusCode::ACCEPTED, axum::Json(NextBody { next: "mail" })).into_response();
+    if let Some(browser) = browser {
+        cookies::set_transaction(response.headers_mut(), browser);
+    }
+    response
+}
 
-/// Makes an account, where that is open. The answer is the same whether or not the address had one.
+/// Makes an account, where that is open. The answer is the same whether or not the address had one. The link
+/// of a registration in a browser opens the account in that browser; elsewhere the password is asked for.
 #[utoipa::path(post, operation_id = "auth_register", path = "/api/v1/auth/register", tag = "auth", request_body = RegisterBody,
     responses((status = 202, description = "A letter is on its way", body = NextBody),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "`registration_closed`: by invitation, or by an administrator"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "`email_invalid`, `name_invalid`, `locale_unknown`, `password_refused`")))]
-pub(crate) async fn register(
-    State(site): State<Arc<Site>>,
-    Json { value, .. }: Json<RegisterBody>,
-) -> Result<(StatusCode, axum::Json<NextBody>), Problem> {
+pub(crate) async fn register(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
+    let coming = Coming::<RegisterBody>::read(&site, request).await?;
+    let (body, browser) = (&coming.body, coming.tie());
     let new = NewRegistration {
-        email: value.email,
-        name: value.name,
-        password: SecretString::from(value.password),
-        locale: value.locale,
+        email: body.email.clone(),
+        name: body.name.clone(),
+        password: SecretString::from(body.password.as_str()),
+        locale: body.locale.clone(),
+        browser: browser.clone(),
         request_id: current(),
     };
     site.studio.register(new).await?;
-    Ok((StatusCode::ACCEPTED, axum::Json(MAIL)))
+    Ok(mail_is_on_its_way(browser.as_ref()))
 }
 
-/// Opens an account by the link of its letter.
-#[utoipa::path(post, operation_id = "auth_verify_email", path = "/api/v1/auth/email/verify", tag = "auth", request_body = TokenBody,
+/// Opens an account by the link of its letter: in the browser in which it was registered, or with the
+/// password that was chosen there. Whoever reads at the address need not be who registered it.
+#[utoipa::path(post, operation_id = "auth_verify_email", path = "/api/v1/auth/email/verify", tag = "auth", request_body = VerifyBody,
     responses((status = 204, description = "Verified: log in"),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "`ticket_invalid`: used, over, or never was")))]
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "`ticket_invalid`: used, over, or never was"),
+        (status = 401, body = Problem, content_type = "application/problem+json", description = "`password_needed`: send the `password` that the registration chose; also when it was not that one"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "Too many logins at once; `Retry-After` says when")))]
 pub(crate) async fn verify_email(
     State(site): State<Arc<Site>>,
-    Json { value, .. }: Json<TokenBody>,
-) -> Result<StatusCode, Problem> {
-    let token = SecretString::from(value.token);
-    site.studio.verify_email(&token, current().as_deref()).await?;
-    Ok(StatusCode::NO_CONTENT)
+    request: Request,
+) -> Result<Response, Problem> {
+    let coming = Coming::<VerifyBody>::read(&site, request).await?;
+    let asked = Verification {
+        token: SecretString::from(coming.body.token.as_str()),
+        password: coming.body.password.as_deref().map(SecretString::from),
+        browser: cookies::transaction(&coming.headers),
+        request_id: current(),
+    };
+    site.studio.verify_email(asked).await?;
+    Ok(coming.transaction_over())
 }
 
 /// Asks for a link to choose a new password. The answer is the same whether or not the address has an
@@ -175,18 +209,11 @@ pub(crate) async fn verify_email(
     responses((status = 202, description = "If there is an account, a letter is on its way", body = NextBody)))]
 pub(crate) async fn forgot(State(site): State<Arc<Site>>, request: Request) -> Result<Response, Problem> {
     let coming = Coming::<EmailBody>::read(&site, request).await?;
-    let browser = (coming.info.client == Client::Browser).then(|| {
-        let bytes = random::<TRANSACTION_BYTES>();
-        SecretString::from(data_encoding::BASE64URL_NOPAD.encode(&bytes))
-    });
+    let browser = coming.tie();
     site.studio
         .forgot_password(&coming.body.email, browser.as_ref(), current().as_deref())
         .await?;
-    let mut response = (StatusCode::ACCEPTED, axum::Json(MAIL)).into_response();
-    if let Some(browser) = &browser {
-        cookies::set_transaction(response.headers_mut(), browser);
-    }
-    Ok(response)
+    Ok(mail_is_on_its_way(browser.as_ref()))
 }
 
 /// Sets a new password by a link. Second factors stay, every session ends.
@@ -207,9 +234,5 @@ pub(crate) async fn reset(State(site): State<Arc<Site>>, request: Request) -> Re
         request_id: current(),
     };
     site.studio.reset_password(reset).await?;
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    if cookies::has_ours(&coming.headers) {
-        cookies::clear_transaction(response.headers_mut());
-    }
-    Ok(response)
+    Ok(coming.transaction_over())
 }

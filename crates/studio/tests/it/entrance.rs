@@ -156,6 +156,39 @@ fn known_and_unknown_addresses_get_the_same_answers() {
 }
 
 #[test]
+fn a_registration_is_tied_to_its_browser_whether_or_not_the_address_is_known() {
+    let place = Place::new().with("AUTH__REGISTRATION", "open");
+    place.key();
+    let bed = place.serve();
+    for path in ["/api/v1/auth/register", "/api/v1/auth/password/forgot"] {
+        let ask = |email: &str, from_browser: bool| {
+            let mut body = json!({"email": email});
+            if path.ends_with("register") {
+                body["name"] = json!("Ana");
+                body["password"] = json!(PASSWORD);
+            }
+            let call = Call::new(bed.address, "POST", path).json(&body);
+            let call = if from_browser {
+                call.header("Sec-Fetch-Site", "same-origin")
+            } else {
+                call
+            };
+            call.send()
+        };
+        let (known, unknown) = (ask(EMAIL, true), ask("nobody@example.org", true));
+        assert_eq!(said(&known), said(&unknown), "{path}");
+        assert_eq!((known.status, known.json()), (202, json!({"next": "mail"})));
+        for answer in [&known, &unknown] {
+            assert!(cookies(answer).starts_with("__Host-sas_tx="), "{path}");
+        }
+        assert_ne!(cookies(&known), cookies(&unknown));
+        assert_eq!(cookies(&ask(EMAIL, false)), "", "a program has no cookies");
+    }
+    let nonsense = json!({"token": format!("sast_{}", "A".repeat(43)), "password": PASSWORD});
+    post(bed.address, "/api/v1/auth/email/verify", &nonsense).problem(400, "ticket_invalid");
+}
+
+#[test]
 fn a_thousand_bytes_of_any_script_are_a_password_to_the_last_character() {
     let place = Place::new();
     let fresh = fresh(&place);

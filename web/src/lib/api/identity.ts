@@ -75,7 +75,7 @@ export const logout = (): Promise<void> => act('POST', '/auth/logout', {});
 export const register = (body: { email: string; name: string; password: string; locale: string }): Promise<void> =>
   act('POST', '/auth/register', body);
 
-export const verifyEmail = (token: string): Promise<void> => act('POST', '/auth/email/verify', { token });
+export const verifyEmail = (body: { token: string; password?: string }): Promise<void> => act('POST', '/auth/email/verify', body);
 
 export const forgot = (email: string): Promise<void> => act('POST', '/auth/password/forgot', { email });
 

@@ -254,7 +254,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Opens an account by the link of its letter. */
+        /**
+         * Opens an account by the link of its letter: in the browser in which it was registered, or with the
+         *     password that was chosen there. Whoever reads at the address need not be who registered it.
+         */
         post: operations["auth_verify_email"];
         delete?: never;
         options?: never;
@@ -539,7 +542,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes an account, where that is open. The answer is the same whether or not the address had one. */
+        /**
+         * Makes an account, where that is open. The answer is the same whether or not the address had one. The link
+         *     of a registration in a browser opens the account in that browser; elsewhere the password is asked for.
+         */
         post: operations["auth_register"];
         delete?: never;
         options?: never;
@@ -1933,10 +1939,6 @@ export interface components {
             /** @description The password: does where no second factor is set. */
             password?: string | null;
         };
-        /** @description The token of a link. */
-        TokenBody: {
-            token: string;
-        };
         /**
          * @description What a login or a refresh hands out. To a browser the tokens go as cookies that no script reads, and
          *     only `expires_in` stands here.
@@ -1978,6 +1980,12 @@ export interface components {
             length: number;
             /** Format: int64 */
             offset: number;
+        };
+        /** @description The link of a registration. */
+        VerifyBody: {
+            /** @description The password that the registration chose: needed in another browser than that in which it was typed. */
+            password?: string | null;
+            token: string;
         };
         /** @description What the built-in model can draw in one respect. */
         VocabularyBody: {
@@ -3712,7 +3720,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TokenBody"];
+                "application/json": components["schemas"]["VerifyBody"];
             };
         };
         responses: {
@@ -3725,6 +3733,15 @@ export interface operations {
             };
             /** @description `ticket_invalid`: used, over, or never was */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `password_needed`: send the `password` that the registration chose; also when it was not that one */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3786,7 +3803,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Busy, or the database is away; `Retry-After` says when */
+            /** @description Too many logins at once; `Retry-After` says when */
             503: {
                 headers: {
                     [name: string]: unknown;
