@@ -2,6 +2,7 @@
 //! keys needs no login.
 
 use super::accounts::{AccountError, AccountTexts, PasswordError, locale_of};
+use super::people::{self, PeopleError};
 use super::register::fresh_ticket;
 use super::setup::first_administrator;
 use crate::generations::record::Stamp;
@@ -18,8 +19,6 @@ use store::tickets::{self, Kind};
 use store::users::User;
 use vault::KeyError;
 
-/// Why sessions end when an account is closed.
-const CLOSED: &str = "account_disabled";
 /// Accounts read at once for the list.
 const BATCH: u32 = 200;
 
@@ -83,6 +82,20 @@ pub enum MachineError {
     /// A key.
     #[error(transparent)]
     Key(#[from] KeyError),
+}
+
+impl From<PeopleError> for MachineError {
+    fn from(error: PeopleError) -> Self {
+        match error {
+            PeopleError::NotFound | PeopleError::Disabled | PeopleError::Pending => Self::NotFound,
+            PeopleError::LastAdministrator => Self::LastAdministrator,
+            PeopleError::NoWorkspace => Self::NoWorkspace,
+            PeopleError::Personal(error) => Self::Personal(error),
+            PeopleError::Account(error) => Self::Account(error),
+            PeopleError::Store(error) => Self::Store(error),
+            PeopleError::Key(error) => Self::Key(error),
+        }
+    }
 }
 
 /// The user that a transaction is about, or that nobody is.
@@ -201,16 +214,8 @@ impl Studio {
                 Box::pin(async move {
                     store::users::lock_administrators(tx).await?;
                     let user = here(store::users::find_by_email_index(tx, &index).await?)?;
-                    let is_active_admin = user.role == Role::Admin && user.state == AccountState::Active;
-                    if is_active_admin && !store::users::other_administrator(tx, Some(user.id)).await? {
-                        return Err(MachineError::LastAdministrator);
-                    }
-                    store::users::set_state(tx, user.id, AccountState::Disabled, stamp.now).await?;
-                    Self::end_all_sessions_of(tx, user.id, CLOSED, &stamp).await?;
-                    let object = user.id.to_string();
-                    let entry = stamp.entry(None, Action::AccountDisabled, object, "ok", BTreeMap::new());
-                    store::audit::append(tx, &entry).await?;
-                    Ok(user.id)
+                    people::close(tx, &user, &stamp).await?;
+                    Ok::<_, MachineError>(user.id)
                 })
             })
             .await?;

@@ -385,7 +385,9 @@ pub(crate) async fn give_role(
     Ok(User { role, ..user })
 }
 
-async fn close(tx: &mut Tx, user: &User, stamp: &Stamp) -> Result<(), PeopleError> {
+/// Closes an account: its sessions end, its links are void, what waits is cancelled. The caller holds the
+/// lock of administrators.
+pub(super) async fn close(tx: &mut Tx, user: &User, stamp: &Stamp) -> Result<(), PeopleError> {
     keep_an_administrator(tx, user).await?;
     store::users::set_state(tx, user.id, AccountState::Disabled, stamp.now).await?;
     for kind in [Kind::ResetPassword, Kind::VerifyEmail, Kind::Invitation] {

@@ -113,7 +113,8 @@ pub(crate) async fn add_member(
 /// Changes a member's role in the workspace. It is so for their next request.
 #[utoipa::path(patch, operation_id = "members_change", path = "/api/v1/admin/workspaces/{id}/members/{user}", tag = "workspaces",
     params(("id" = String, Path), ("user" = String, Path)), request_body = MemberRoleBody,
-    responses((status = 204, description = "Changed"), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here")))]
+    responses((status = 204, description = "Changed"), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`last_administrator`: the last one keeps a place to log in")))]
 pub(crate) async fn change_member(
     State(site): State<Arc<Site>>,
     Caller(actor): Caller,
@@ -129,7 +130,8 @@ pub(crate) async fn change_member(
 /// Takes a member out of the workspace.
 #[utoipa::path(delete, operation_id = "members_remove", path = "/api/v1/admin/workspaces/{id}/members/{user}", tag = "workspaces",
     params(("id" = String, Path), ("user" = String, Path)),
-    responses((status = 204, description = "Out"), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here")))]
+    responses((status = 204, description = "Out"), (status = 404, body = Problem, content_type = "application/problem+json", description = "Not here"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`last_administrator`: the last one keeps a place to log in")))]
 pub(crate) async fn remove_member(
     State(site): State<Arc<Site>>,
     Caller(actor): Caller,
